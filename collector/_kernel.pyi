@@ -1,0 +1,142 @@
+"""The typed face of the kernel. `tests/kernel` compares it with the real thing."""
+
+from collections.abc import Mapping, Sequence
+from typing import final
+
+class MalformedInput(ValueError):
+    """The bytes are not an OTLP trace request. The text says what, where, and at which byte."""
+
+class OptionError(ValueError):
+    """An op cannot work with a setting. `args` is `(path, message)`: the path of the option inside the component."""
+
+class KernelPanic(RuntimeError):
+    """A bug in the kernel, caught. The call had no effect."""
+
+@final
+class Origin:
+    """Who sent a request: what `from_context` of the attributes processor reads."""
+
+    def __init__(self, peer: str, metadata: Mapping[str, Sequence[str]]) -> None: ...
+    @property
+    def peer(self) -> str:
+        """The address of the client with its port, empty if it is not known."""
+    @property
+    def metadata(self) -> dict[str, list[str]]:
+        """Request headers by lower-case name."""
+
+@final
+class SpanBatch:
+    """Spans on the wire: an immutable rope of `ExportTraceServiceRequest` bytes. `len()` counts spans."""
+
+    @staticmethod
+    def decode(data: bytes, origin: Origin | None = None) -> SpanBatch:
+        """Check one request and take it over without a copy, or with one where it had to be repaired.
+
+        Raises `MalformedInput`.
+        """
+    @staticmethod
+    def join(batches: Sequence[SpanBatch]) -> SpanBatch:
+        """All spans of `batches`, in order, sharing their bytes. Origins that differ are dropped."""
+    def __len__(self) -> int: ...
+    @property
+    def size(self) -> int:
+        """Bytes on the wire."""
+    @property
+    def pinned(self) -> int:
+        """Bytes of memory the batch keeps alive, at least `size`."""
+    @property
+    def repaired(self) -> int:
+        """Strings that were not UTF-8 and had to be repaired when the requests arrived."""
+    @property
+    def resource_spans(self) -> int:
+        """How many `ResourceSpans` it has."""
+    @property
+    def origin(self) -> Origin | None: ...
+    def encode(self) -> bytes:
+        """The batch as one contiguous `ExportTraceServiceRequest`."""
+    def to_json(self) -> bytes:
+        """The batch as one OTLP/JSON object, without a line end."""
+    def split(self, max_spans: int = 0, max_bytes: int = 0) -> list[SpanBatch]:
+        """Cut at span boundaries, in order, into parts within both bounds; 0 is no bound.
+
+        A single span larger than `max_bytes` becomes a part of its own.
+        """
+
+@final
+class Op:
+    """One thing to do with every span, resource or scope. See `kernel/src/ops`."""
+
+    def __init__(self, kind: str, settings: Mapping[str, object]) -> None:
+        """Raises `OptionError`."""
+    @property
+    def kind(self) -> str: ...
+    @property
+    def reads_origin(self) -> bool:
+        """Whether batches must carry their origin for it."""
+    @property
+    def can_fail(self) -> bool:
+        """Whether it may refuse a whole batch (`error_mode: propagate`)."""
+    @property
+    def tallies(self) -> list[str]:
+        """Names of what it counts besides the spans: the keys of `OpCounts.tallies`."""
+
+@final
+class OpCounts:
+    """What one op did in one pass, in spans."""
+
+    @property
+    def incoming(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
+    @property
+    def changed(self) -> int: ...
+    @property
+    def failed(self) -> int:
+        """Evaluations that failed and were passed over."""
+    @property
+    def first_failure(self) -> str | None:
+        """The text of the first of them."""
+    @property
+    def tallies(self) -> dict[str, int]: ...
+
+@final
+class Pass:
+    """What came out of one walk over a batch."""
+
+    @property
+    def batch(self) -> SpanBatch: ...
+    @property
+    def counts(self) -> list[OpCounts]:
+        """One for each op, in order."""
+    @property
+    def refusal(self) -> str | None:
+        """Why the batch must be refused as a whole: an op failed and was told to propagate that."""
+
+@final
+class Program:
+    """A run of neighbouring ops, fused: one decode, every op in order, one encode."""
+
+    def __init__(self, ops: Sequence[Op]) -> None: ...
+    def run(self, batch: SpanBatch) -> Pass: ...
+
+@final
+class Accumulator:
+    """Gathers batches until they are large or old enough. It is told the time, in seconds of any steady clock."""
+
+    def __init__(
+        self, *, send_batch_size: int, send_batch_max_size: int, send_batch_max_bytes: int, timeout: float
+    ) -> None: ...
+    def add(self, batch: SpanBatch, now: float) -> None: ...
+    def take(self, now: float) -> SpanBatch | None:
+        """The next batch that is due by size or by age, or `None`."""
+    def flush(self) -> SpanBatch | None:
+        """The next batch whether due or not, within the maximum sizes; `None` when nothing is held."""
+    @property
+    def due_at(self) -> float | None:
+        """When what is held gets too old; `None` when nothing is held or only size counts."""
+    @property
+    def spans(self) -> int:
+        """Spans held."""
+    @property
+    def pinned(self) -> int:
+        """Bytes of memory held."""

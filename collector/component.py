@@ -1,0 +1,188 @@
+"""The contract of every component.
+
+    receiver → processor → … → fan-out → exporter        exceptions travel back
+
+A component is built, started, used, and shut down. Its constructor stores what it is given; `start` acquires
+ports, files and tasks; `shutdown` hands over what is held and releases everything. `shutdown` may be called twice,
+and without `start`. Exporters start first and stop last.
+
+`await next.consume(batch)` returns when the next stage has taken responsibility for the batch and raises a
+`ConsumeError` when it refuses. A batch is taken wholly or not at all, also when the await is cancelled. So the
+awaiting chain is the receipt: a receiver answers its client when `consume` returns.
+
+To write a component, subclass one of these, give it a `Config` of its own, and register the class: in
+`FACTORIES` of its package here, or in an installed package as an entry point of the group `spanmill.receivers`,
+`.processors`, `.exporters`, `.connectors` or `.extensions`.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from collector._kernel import Op, OpCounts
+from collector.config.types import Config
+from collector.ledger import Account, ExporterAccount, ProcessorAccount, ReceiverAccount
+from collector.spans import SpanBatch
+from collector.telemetry.metrics import Metrics
+
+
+class Kind(StrEnum):
+    """The kinds of component, as the sections of a configuration call them."""
+
+    RECEIVER = "receiver"
+    PROCESSOR = "processor"
+    EXPORTER = "exporter"
+    CONNECTOR = "connector"
+    EXTENSION = "extension"
+
+    @property
+    def section(self) -> str:
+        """The section of the configuration that holds these components."""
+        return f"{self.value}s"
+
+
+class Consumer(Protocol):
+    """Whatever takes batches: a processor, a fan-out, an exporter behind its queue."""
+
+    async def consume(self, batch: SpanBatch) -> None:
+        """Take responsibility for the batch, or raise a `ConsumeError` and take nothing of it."""
+
+
+AccountT = TypeVar("AccountT", bound=Account)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(Generic[AccountT]):
+    """What the program passes in to a component besides its configuration."""
+
+    id: str
+    """The component's id: `batch`, `otlp/backend`."""
+    account: AccountT
+    """Where it counts what became of the spans."""
+    metrics: Metrics
+    """Where it registers metrics of its own."""
+    logger: logging.Logger
+    """Logs with the component's id and kind attached."""
+    pipeline: str = ""
+    """The pipeline it belongs to; empty for components that are shared between pipelines."""
+
+
+class Host(Protocol):
+    """What a running component may ask of the service around it."""
+
+    def extension(self, id: str) -> Extension | None:
+        """The running extension of this id."""
+
+    def fail(self, component: str, error: BaseException) -> None:
+        """Report that a component cannot go on: the service shuts down and exits with status 1."""
+
+
+class Component(ABC):
+    """What all components have in common."""
+
+    config_type: ClassVar[type[Config]] = Config
+    """The type that the component's section of the configuration is decoded into."""
+
+    async def start(self, host: Host) -> None:
+        """Acquire what is needed to work. Raises `StartError`."""
+
+    async def shutdown(self) -> None:
+        """Hand over what is held, then release everything. May be called twice, and without `start`."""
+
+
+class Receiver(Component):
+    """Takes spans from outside and hands them to `next`, counting what was accepted and refused."""
+
+    def __init__(self, config: Any, settings: Settings[ReceiverAccount], next: Consumer) -> None:
+        self.config = config
+        self.settings = settings
+        self.next = next
+
+    needs_origin: bool = False
+    """Set by the pipeline when a processor behind the receiver reads who sent a request."""
+
+
+class Processor(Component):
+    """Takes batches and hands them on to `next`: later, fewer, or elsewhere.
+
+    What only looks at spans or changes them is a `SpanOp` instead.
+    """
+
+    def __init__(self, config: Any, settings: Settings[ProcessorAccount], next: Consumer) -> None:
+        self.config = config
+        self.settings = settings
+        self.next = next
+
+    @abstractmethod
+    async def consume(self, batch: SpanBatch) -> None:
+        """Take responsibility for the batch, or raise a `ConsumeError` and take nothing of it."""
+
+
+class SpanOp(ABC):
+    """A processor that is work for the kernel: it says once, when the pipeline is built, what shall be done.
+
+    The pipeline fuses neighbouring ones into one pass over the bytes. Constructing one must not acquire anything.
+    """
+
+    config_type: ClassVar[type[Config]] = Config
+
+    def __init__(self, config: Any, settings: Settings[ProcessorAccount]) -> None:
+        self.config = config
+        self.settings = settings
+
+    @abstractmethod
+    def ops(self) -> list[Op]:
+        """What the kernel shall do, in order. Raises the kernel's `OptionError` for a setting it cannot use."""
+
+    def committed(self, counts: list[OpCounts]) -> None:
+        """Hear what a pass did, one entry for each of `ops`, once the batch was taken downstream.
+
+        The account is kept by the pipeline; this is for metrics of the processor's own.
+        """
+
+    drop_reason: ClassVar[str] = "filtered"
+    """How the ledger calls what this op drops: `filtered` or `sampled_out`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a backend said to a batch that it took."""
+
+    rejected: int = 0
+    """Spans that the backend rejected as part of a success."""
+    message: str = ""
+
+
+class Exporter(Component):
+    """Delivers batches. Queue, retries and timeout stand in front of it: see `collector/sending`."""
+
+    def __init__(self, config: Any, settings: Settings[ExporterAccount]) -> None:
+        self.config = config
+        self.settings = settings
+
+    @abstractmethod
+    async def export(self, batch: SpanBatch) -> Delivery:
+        """Deliver the batch once. Raises `RetryableError`, `PermanentError` or `TooLargeError`.
+
+        Several calls may run at the same time. A call that is cancelled ran out of time.
+        """
+
+
+class Extension(Component):
+    """Serves the collector as a whole: health checks, storage, authentication."""
+
+    def __init__(self, config: Any, settings: Settings[Account]) -> None:
+        self.config = config
+        self.settings = settings
+
+    def ready(self) -> None:
+        """Hear that all pipelines have started."""
+
+    def not_ready(self) -> None:
+        """Hear that the collector begins to shut down."""
+
+

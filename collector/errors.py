@@ -1,0 +1,65 @@
+"""What can go wrong, as one small tree.
+
+    SpanmillError
+    ├── ConfigError            the configuration is wrong: nothing starts
+    ├── StartError             a component could not start: port in use, file not writable
+    └── ConsumeError           a batch was refused
+        ├── RetryableError     not now: the same batch may be sent again
+        │   └── ThrottledError this client exceeds its share
+        └── PermanentError     never: sending it again cannot help
+            ├── MalformedError not an OTLP trace request
+            └── TooLargeError  the next hop refuses a message of this size: smaller ones may pass
+
+A component refuses a batch by raising a `ConsumeError`. Everything else that escapes from `consume` is a bug
+in a component: that batch is refused as `PermanentError` and the collector goes on. Receivers alone turn these into
+status codes:
+
+    | raised           | gRPC                            | HTTP              |
+    |------------------|---------------------------------|-------------------|
+    | `MalformedError` | INVALID_ARGUMENT                | 400               |
+    | `RetryableError` | UNAVAILABLE + RetryInfo         | 503 + Retry-After |
+    | `ThrottledError` | RESOURCE_EXHAUSTED + RetryInfo  | 429 + Retry-After |
+    | `PermanentError` | INTERNAL                        | 500               |
+"""
+
+from __future__ import annotations
+
+
+class SpanmillError(Exception):
+    """The root of everything Spanmill raises on purpose."""
+
+
+class ConfigError(SpanmillError):
+    """The configuration is wrong. Its text is the whole report, one problem a line."""
+
+
+class StartError(SpanmillError):
+    """A component could not start, although its configuration is right."""
+
+
+class ConsumeError(SpanmillError):
+    """A batch was refused, wholly: none of its spans was taken."""
+
+
+class RetryableError(ConsumeError):
+    """Not now. `retry_after` is the least wait in seconds, if the one who refuses knows it."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ThrottledError(RetryableError):
+    """This client exceeds its share; others are served."""
+
+
+class PermanentError(ConsumeError):
+    """Never: the same batch will be refused again."""
+
+
+class MalformedError(PermanentError):
+    """The bytes are not an OTLP trace request. The text says what is wrong and where."""
+
+
+class TooLargeError(PermanentError):
+    """The next hop refuses messages of this size. Half of the batch may pass."""

@@ -1,0 +1,161 @@
+"""What became of every span.
+
+Every span that was accepted ends in exactly one place, and these equations hold at any quiet moment:
+
+    received  = accepted + refused                                                     per receiver, spans and requests
+    taken     = filtered + sampled out + failed + held in processors + passed on       per pipeline
+    offered   = delivered + failed + held in the queue                                 per exporter
+
+Components count in their account, in plain integers; metrics, the status page and tests read them. A component
+that loses a span without naming a `Reason` has a bug.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why spans were lost."""
+
+    QUEUE_FULL = "queue_full"
+    """A sibling exporter took the batch, this one had no room for it."""
+    REFUSED = "refused_by_backend"
+    """The next hop said that it will never take them."""
+    REJECTED = "rejected_in_success"
+    """The backend took the batch and rejected these as part of a partial success."""
+    RETRIES_EXHAUSTED = "retries_exhausted"
+    """`max_elapsed_time` ran out, or retries are switched off."""
+    TOO_LARGE = "too_large"
+    """A single span that is larger than the next hop takes."""
+    COMPONENT_ERROR = "component_error"
+    """A bug in a component."""
+    SHUTDOWN = "shutdown_deadline"
+    """The collector stopped before they could be handed on."""
+
+
+def _nothing_held() -> int:
+    return 0
+
+
+@dataclass(slots=True)
+class Account:
+    """The counts of one component. All figures are spans unless they say otherwise."""
+
+    def problem(self) -> str | None:
+        """Say which equation does not hold, or `None`. Meaningful at quiet moments only."""
+        return None
+
+
+@dataclass(slots=True)
+class ReceiverAccount(Account):
+    """received = accepted + refused, in spans and in requests."""
+
+    received: int = 0
+    accepted: int = 0
+    refused: int = 0
+    requests_received: int = 0
+    requests_accepted: int = 0
+    requests_refused: int = 0
+    requests_malformed: int = 0
+    """Requests that could not be read: they have no spans to count, and are among the refused."""
+    repaired_strings: int = 0
+    """Strings that were not UTF-8 and were repaired."""
+
+    def problem(self) -> str | None:
+        """Say which equation does not hold, or `None`."""
+        if self.received != self.accepted + self.refused:
+            return f"received {self.received} spans, but accepted {self.accepted} + refused {self.refused}"
+        if self.requests_received != self.requests_accepted + self.requests_refused:
+            return (
+                f"received {self.requests_received} requests, but accepted {self.requests_accepted}"
+                f" + refused {self.requests_refused}"
+            )
+        return None
+
+
+@dataclass(slots=True)
+class ProcessorAccount(Account):
+    """taken = filtered + sampled out + failed + held + passed on."""
+
+    taken: int = 0
+    filtered: int = 0
+    sampled_out: int = 0
+    passed_on: int = 0
+    failed: Counter[Reason] = field(default_factory=Counter)
+    held: Callable[[], int] = _nothing_held
+    """Asks the component how many spans it holds."""
+
+    def problem(self) -> str | None:
+        """Say which equation does not hold, or `None`."""
+        ends = self.filtered + self.sampled_out + self.failed.total() + self.held() + self.passed_on
+        return None if self.taken == ends else f"took {self.taken} spans, but {ends} are accounted for: {self}"
+
+
+@dataclass(slots=True)
+class PipelineAccount(Account):
+    """taken = filtered + sampled out + failed + held in processors + passed on."""
+
+    processors: list[ProcessorAccount] = field(default_factory=list)
+    taken: int = 0
+    """Spans that the first stage took."""
+    passed_on: int = 0
+    """Spans that the fan-out to the exporters took."""
+
+    def problem(self) -> str | None:
+        """Say which equation does not hold, or `None`."""
+        ends = self.passed_on + sum(
+            account.filtered + account.sampled_out + account.failed.total() + account.held()
+            for account in self.processors
+        )
+        return None if self.taken == ends else f"took {self.taken} spans, but {ends} are accounted for: {self}"
+
+
+@dataclass(slots=True)
+class ExporterAccount(Account):
+    """offered = delivered + failed + held in the queue."""
+
+    offered: int = 0
+    """Spans that this exporter took, or lost because a sibling took the batch and it could not."""
+    delivered: int = 0
+    failed: Counter[Reason] = field(default_factory=Counter)
+    refused: int = 0
+    """Spans turned away by a full queue, whoever kept them. They count as offered only when they are lost."""
+    retries: int = 0
+    """Attempts beyond the first."""
+    held: Callable[[], int] = _nothing_held
+    """Asks the queue how many spans it holds, those in flight included."""
+
+    def lose(self, spans: int, reason: Reason) -> None:
+        """Book spans that were offered, and lost before the exporter took them."""
+        self.offered += spans
+        self.failed[reason] += spans
+
+    def problem(self) -> str | None:
+        """Say which equation does not hold, or `None`."""
+        ends = self.delivered + self.failed.total() + self.held()
+        return None if self.offered == ends else f"was offered {self.offered} spans, but {ends} are accounted for: {self}"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """All accounts of a collector, by component id; processors by pipeline and id."""
+
+    receivers: dict[tuple[str, str], ReceiverAccount] = field(default_factory=dict)
+    """By receiver id and transport (`grpc`, `http`)."""
+    pipelines: dict[str, PipelineAccount] = field(default_factory=dict)
+    processors: dict[tuple[str, str], ProcessorAccount] = field(default_factory=dict)
+    exporters: dict[str, ExporterAccount] = field(default_factory=dict)
+
+    def problems(self) -> list[str]:
+        """Say, a line each, which equations do not hold. Empty at any quiet moment."""
+        named: list[tuple[str, Account]] = [
+            *((f"receivers::{id} ({transport})", account) for (id, transport), account in self.receivers.items()),
+            *((f"pipelines::{id}", account) for id, account in self.pipelines.items()),
+            *((f"processors::{id} in {pipeline}", account) for (pipeline, id), account in self.processors.items()),
+            *((f"exporters::{id}", account) for id, account in self.exporters.items()),
+        ]
+        return [f"{name} {problem}" for name, account in named if (problem := account.problem())]

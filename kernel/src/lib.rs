@@ -1,0 +1,27 @@
+//! What Spanmill does per span, on the bytes of OTLP trace requests.
+//!
+//! A request comes in as bytes, is checked once ([`scan`]) and brought to a normal form where it is not in
+//! it already ([`normalize`]). From then on every part may rely on that form: [`view`] borrows resources,
+//! scopes, spans and values from the bytes, [`program`] walks them once for a whole run of [`ops`], and
+//! writes back what changed. [`batch`] gathers and splits, [`json`] prints.
+//!
+//! Nothing here knows of Python but the `py` module, the glue behind `collector._kernel`.
+
+#![cfg_attr(not(feature = "python"), forbid(unsafe_code))]
+
+pub mod batch;
+pub mod error;
+pub mod json;
+pub mod normalize;
+pub mod ops;
+pub mod ottl;
+pub mod origin;
+pub mod program;
+pub mod rope;
+pub mod scan;
+pub mod setting;
+pub mod view;
+pub mod wire;
+
+#[cfg(feature = "python")]
+mod py;

@@ -1,0 +1,118 @@
+//! What a program can do with spans. One op, one file.
+
+use crate::origin::Origin;
+use crate::view::{Needs, ResourceView, ScopeView, SpanView};
+
+/// What becomes of a resource, a scope or a span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It stays as it is.
+    Keep,
+    /// It stays, and something about it is different now.
+    Changed,
+    /// It goes, with all that is in it.
+    Drop,
+}
+
+/// What one op did in one pass, in spans. Committed by the caller once the result was taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub incoming: u64,
+    pub dropped: u64,
+    pub changed: u64,
+    /// Evaluations that failed and were passed over.
+    pub failed: u64,
+    pub first_failure: Option<String>,
+    /// Why the whole batch must be refused (`error_mode: propagate`).
+    pub refusals: Vec<String>,
+    /// The op's own counters, named by [`Op::tallies`].
+    pub tallies: Vec<u64>,
+}
+
+impl Counts {
+    /// Books a failed evaluation that is passed over.
+    pub fn fail(&mut self, text: impl FnOnce() -> String) {
+        self.failed += 1;
+        if self.first_failure.is_none() {
+            self.first_failure = Some(text());
+        }
+    }
+
+    /// Books a failed evaluation for which the batch must be refused.
+    pub fn refuse(&mut self, text: String) {
+        // A request may hold thousands of spans that fail alike. The client reads the first few.
+        if self.refusals.len() < 16 {
+            self.refusals.push(text);
+        }
+    }
+}
+
+/// The levels at which an op wants to be called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Levels {
+    pub resource: bool,
+    pub scope: bool,
+    pub span: bool,
+}
+
+/// Where a span stands, and who sent it.
+pub struct Place<'v, 'a> {
+    pub origin: Option<&'v Origin>,
+    pub resource: &'v ResourceView<'a>,
+    pub scope: &'v ScopeView<'a>,
+}
+
+/// One thing to do with every resource, scope or span that passes.
+///
+/// An op is immutable: what it counts in a pass goes into [`Counts`].
+pub trait Op: Send + Sync {
+    /// What must be decoded for it.
+    fn needs(&self) -> Needs;
+
+    /// Where it wants to be called.
+    fn levels(&self) -> Levels;
+
+    /// Whether it changes resources. Ops before it then keep seeing the resource as it was.
+    fn writes_resource(&self) -> bool {
+        false
+    }
+
+    /// Whether scopes (resources) without spans go, also when they arrived without any.
+    fn prunes(&self) -> Prune {
+        Prune::default()
+    }
+
+    /// Whether batches must carry their origin for it.
+    fn reads_origin(&self) -> bool {
+        false
+    }
+
+    /// Whether it may refuse a whole batch.
+    fn can_fail(&self) -> bool {
+        false
+    }
+
+    /// Names of its own counters.
+    fn tallies(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn resource(&self, _resource: &mut ResourceView<'_>, _origin: Option<&Origin>, _counts: &mut Counts) -> Verdict {
+        Verdict::Keep
+    }
+
+    fn scope(&self, _scope: &ScopeView<'_>, _resource: &ResourceView<'_>, _counts: &mut Counts) -> Verdict {
+        Verdict::Keep
+    }
+
+    fn span(&self, _span: &mut SpanView<'_>, _place: &Place<'_, '_>, _counts: &mut Counts) -> Verdict {
+        Verdict::Keep
+    }
+}
+
+/// Which emptied levels an op removes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prune {
+    pub scopes: bool,
+    pub resources: bool,
+}

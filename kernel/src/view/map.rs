@@ -1,0 +1,200 @@
+//! Attributes, and maps inside values: keys with values, in order.
+
+use std::borrow::Cow;
+
+use super::value::Value;
+use crate::wire::{self, fields};
+
+/// One key with its value.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    pub key: Cow<'a, [u8]>,
+    value: Value<'a>,
+    /// The body of the `KeyValue` as it came, while it still says the same.
+    raw: Option<&'a [u8]>,
+}
+
+impl<'a> Entry<'a> {
+    fn new(key: &[u8], value: Value<'a>) -> Self {
+        Self { key: Cow::Owned(key.to_vec()), value, raw: None }
+    }
+
+    pub fn value(&self) -> &Value<'a> {
+        &self.value
+    }
+}
+
+/// Keys with values, in the order of the wire.
+///
+/// Where a key stands more than once, reading and writing mean the first one, as in the Go collector.
+#[derive(Clone, Debug, Default)]
+pub struct Map<'a> {
+    entries: Vec<Entry<'a>>,
+    changed: bool,
+}
+
+impl<'a> Map<'a> {
+    /// Reads the body of a `KeyValueList`.
+    pub fn decode(body: &'a [u8]) -> Self {
+        let mut map = Self::default();
+        for field in fields(body).filter(|field| field.number == 1) {
+            map.load(field.bytes);
+        }
+        map
+    }
+
+    /// Appends one `KeyValue` as it stands on the wire.
+    #[inline]
+    pub(super) fn load(&mut self, body: &'a [u8]) {
+        let mut key: &'a [u8] = &[];
+        let mut value = Value::Empty;
+        for field in fields(body) {
+            match field.number {
+                1 => key = field.bytes,
+                2 => value = Value::decode(field.bytes),
+                _ => {}
+            }
+        }
+        self.entries.push(Entry { key: Cow::Borrowed(key), value, raw: Some(body) });
+    }
+
+    /// Forgets everything, for the next span. Capacity stays.
+    pub(super) fn reset(&mut self) {
+        self.entries.clear();
+        self.changed = false;
+    }
+
+    /// Whether the map differs from the bytes it was read from.
+    pub fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub fn entries(&self) -> &[Entry<'a>] {
+        &self.entries
+    }
+
+    pub fn position(&self, key: &[u8]) -> Option<usize> {
+        self.entries.iter().position(|entry| *entry.key == *key)
+    }
+
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.position(key).is_some()
+    }
+
+    pub fn get(&self, key: &[u8]) -> Option<&Value<'a>> {
+        self.position(key).map(|index| &self.entries[index].value)
+    }
+
+    /// The value for change, opened one level if it is a list or map.
+    pub fn get_mut(&mut self, key: &[u8]) -> Option<&mut Value<'a>> {
+        let index = self.position(key)?;
+        Some(self.value_mut(index))
+    }
+
+    /// The value of the entry at `index` for change; panics if there is none.
+    pub fn value_mut(&mut self, index: usize) -> &mut Value<'a> {
+        self.changed = true;
+        let entry = &mut self.entries[index];
+        entry.raw = None;
+        entry.value.unfold_mut()
+    }
+
+    /// Sets the value of the entry at `index`; panics if there is none.
+    pub fn set_at(&mut self, index: usize, value: Value<'a>) {
+        self.changed = true;
+        let entry = &mut self.entries[index];
+        entry.raw = None;
+        entry.value = value;
+    }
+
+    /// Renames the entry at `index`; panics if there is none.
+    pub fn rename_at(&mut self, index: usize, key: Cow<'a, [u8]>) {
+        self.changed = true;
+        let entry = &mut self.entries[index];
+        entry.raw = None;
+        entry.key = key;
+    }
+
+    /// Appends an entry, whether or not the key is there already.
+    pub fn push(&mut self, key: &[u8], value: Value<'a>) {
+        self.changed = true;
+        self.entries.push(Entry::new(key, value));
+    }
+
+    /// Sets the value of `key`, at its place if it has one, at the end otherwise.
+    pub fn upsert(&mut self, key: &[u8], value: Value<'a>) {
+        match self.position(key) {
+            Some(index) => self.set_at(index, value),
+            None => self.push(key, value),
+        }
+    }
+
+    /// Removes `key` and tells whether it was there. The last entry moves into the gap, as in the Go
+    /// collector: dashboards and tests of its users see that order.
+    pub fn remove(&mut self, key: &[u8]) -> bool {
+        let Some(index) = self.position(key) else { return false };
+        self.changed = true;
+        self.entries.swap_remove(index);
+        true
+    }
+
+    /// Keeps the entries for which `keep` says so, in their order, and tells how many went.
+    pub fn retain(&mut self, mut keep: impl FnMut(&[u8], &Value<'a>) -> bool) -> usize {
+        let before = self.entries.len();
+        self.entries.retain(|entry| keep(&entry.key, &entry.value));
+        let gone = before - self.entries.len();
+        self.changed |= gone > 0;
+        gone
+    }
+
+    pub fn clear(&mut self) {
+        self.changed |= !self.entries.is_empty();
+        self.entries.clear();
+    }
+
+    pub fn into_owned(self) -> Map<'static> {
+        Map {
+            entries: self
+                .entries
+                .into_iter()
+                .map(|entry| Entry {
+                    key: Cow::Owned(entry.key.into_owned()),
+                    value: entry.value.into_owned(),
+                    raw: None,
+                })
+                .collect(),
+            changed: self.changed,
+        }
+    }
+
+    /// Appends every entry as a `KeyValue` field of this number; unchanged ones as they came.
+    pub fn encode(&self, number: u32, out: &mut Vec<u8>) {
+        for entry in &self.entries {
+            match entry.raw {
+                Some(raw) => wire::put_bytes(out, number, raw),
+                None => wire::put_message(out, number, |out| {
+                    if !entry.key.is_empty() {
+                        wire::put_bytes(out, 1, &entry.key);
+                    }
+                    wire::put_message(out, 2, |out| entry.value.encode(out));
+                }),
+            }
+        }
+    }
+}
+
+/// The same keys with equal values, in any order.
+impl PartialEq for Map<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && self.entries.iter().all(|entry| other.get(&entry.key).is_some_and(|value| *value == entry.value))
+    }
+}

@@ -1,0 +1,215 @@
+//! A span. One view is reused for all spans of a pass.
+
+use std::borrow::Cow;
+
+use super::event::EventView;
+use super::map::Map;
+use super::slots::{Needs, Slots};
+use super::status::Status;
+use crate::view::Edits;
+use crate::wire::{self, fields};
+
+const TRACE_ID: u32 = 1;
+const SPAN_ID: u32 = 2;
+const TRACE_STATE: u32 = 3;
+const PARENT_SPAN_ID: u32 = 4;
+const NAME: u32 = 5;
+const KIND: u32 = 6;
+const START_TIME: u32 = 7;
+const END_TIME: u32 = 8;
+const ATTRIBUTES: u32 = 9;
+const DROPPED_ATTRIBUTES: u32 = 10;
+const EVENTS: u32 = 11;
+const DROPPED_EVENTS: u32 = 12;
+const LINKS: u32 = 13;
+const DROPPED_LINKS: u32 = 14;
+const STATUS: u32 = 15;
+const FLAGS: u32 = 16;
+
+/// A span as it stands on the wire, with what was changed since.
+///
+/// Attributes and events are empty unless the [`Needs`] it was loaded with name them.
+#[derive(Debug, Default)]
+pub struct SpanView<'a> {
+    length: usize,
+    slots: Slots<17>,
+    trace_id: Cow<'a, [u8]>,
+    span_id: Cow<'a, [u8]>,
+    trace_state: Cow<'a, [u8]>,
+    parent_span_id: Cow<'a, [u8]>,
+    name: Cow<'a, [u8]>,
+    kind: i32,
+    start_time_unix_nano: u64,
+    end_time_unix_nano: u64,
+    attributes: Map<'a>,
+    dropped_attributes_count: u32,
+    events: Vec<EventView<'a>>,
+    events_changed: bool,
+    dropped_events_count: u32,
+    link_count: usize,
+    dropped_links_count: u32,
+    status: Status<'a>,
+    flags: u32,
+}
+
+impl<'a> SpanView<'a> {
+    /// Reads the body of a `Span` message over what the view held before.
+    pub fn load(&mut self, body: &'a [u8], needs: Needs) {
+        self.reset();
+        self.length = body.len();
+        for field in fields(body) {
+            self.slots.note(&field);
+            match field.number {
+                TRACE_ID => self.trace_id = Cow::Borrowed(field.bytes),
+                SPAN_ID => self.span_id = Cow::Borrowed(field.bytes),
+                TRACE_STATE => self.trace_state = Cow::Borrowed(field.bytes),
+                PARENT_SPAN_ID => self.parent_span_id = Cow::Borrowed(field.bytes),
+                NAME => self.name = Cow::Borrowed(field.bytes),
+                KIND => self.kind = field.scalar as i32,
+                START_TIME => self.start_time_unix_nano = field.scalar,
+                END_TIME => self.end_time_unix_nano = field.scalar,
+                ATTRIBUTES if needs.attributes => self.attributes.load(field.bytes),
+                DROPPED_ATTRIBUTES => self.dropped_attributes_count = field.scalar as u32,
+                EVENTS if needs.events => self.events.push(EventView::decode(field.bytes)),
+                DROPPED_EVENTS => self.dropped_events_count = field.scalar as u32,
+                LINKS => self.link_count += 1,
+                DROPPED_LINKS => self.dropped_links_count = field.scalar as u32,
+                STATUS => self.status = Status::decode(field.bytes),
+                FLAGS => self.flags = field.scalar as u32,
+                _ => {}
+            }
+        }
+    }
+
+    fn reset(&mut self) {
+        let mut attributes = std::mem::take(&mut self.attributes);
+        let mut events = std::mem::take(&mut self.events);
+        attributes.reset();
+        events.clear();
+        *self = Self { attributes, events, ..Self::default() };
+    }
+
+    /// 16 bytes, or none.
+    pub fn trace_id(&self) -> &[u8] {
+        &self.trace_id
+    }
+
+    /// 8 bytes, or none.
+    pub fn span_id(&self) -> &[u8] {
+        &self.span_id
+    }
+
+    /// 8 bytes, or none for a root span.
+    pub fn parent_span_id(&self) -> &[u8] {
+        &self.parent_span_id
+    }
+
+    pub fn trace_state(&self) -> &[u8] {
+        &self.trace_state
+    }
+
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// `SpanKind` as a number.
+    pub fn kind(&self) -> i32 {
+        self.kind
+    }
+
+    pub fn start_time_unix_nano(&self) -> u64 {
+        self.start_time_unix_nano
+    }
+
+    pub fn end_time_unix_nano(&self) -> u64 {
+        self.end_time_unix_nano
+    }
+
+    pub fn attributes(&self) -> &Map<'a> {
+        &self.attributes
+    }
+
+    pub fn attributes_mut(&mut self) -> &mut Map<'a> {
+        &mut self.attributes
+    }
+
+    pub fn dropped_attributes_count(&self) -> u32 {
+        self.dropped_attributes_count
+    }
+
+    pub fn events(&self) -> &[EventView<'a>] {
+        &self.events
+    }
+
+    /// Removes the events that `keep` refuses and tells how many went.
+    pub fn retain_events(&mut self, keep: impl FnMut(&EventView<'a>) -> bool) -> usize {
+        let before = self.events.len();
+        self.events.retain(keep);
+        let gone = before - self.events.len();
+        self.events_changed |= gone > 0;
+        gone
+    }
+
+    pub fn dropped_events_count(&self) -> u32 {
+        self.dropped_events_count
+    }
+
+    pub fn link_count(&self) -> usize {
+        self.link_count
+    }
+
+    pub fn dropped_links_count(&self) -> u32 {
+        self.dropped_links_count
+    }
+
+    pub fn status(&self) -> &Status<'a> {
+        &self.status
+    }
+
+    pub fn flags(&self) -> u32 {
+        self.flags
+    }
+
+    pub fn set_trace_state(&mut self, trace_state: Cow<'a, [u8]>) {
+        self.trace_state = trace_state;
+        self.slots.touch(TRACE_STATE);
+    }
+
+    pub fn set_name(&mut self, name: Cow<'a, [u8]>) {
+        self.name = name;
+        self.slots.touch(NAME);
+    }
+
+    pub fn set_status(&mut self, status: Status<'a>) {
+        self.status = status;
+        self.slots.touch(STATUS);
+    }
+
+    /// Writes what changed. `base` is where the body of the span begins in the chunk.
+    pub fn write(&mut self, base: usize, edits: &mut Edits) {
+        if self.attributes.is_changed() {
+            self.slots.touch(ATTRIBUTES);
+        }
+        if self.events_changed || self.events.iter().any(EventView::is_changed) {
+            self.slots.touch(EVENTS);
+        }
+        if self.slots.is_touched() {
+            self.slots.write(base, self.length, edits, |number, out| self.encode(number, out));
+        }
+    }
+
+    fn encode(&self, number: u32, out: &mut Vec<u8>) {
+        match number {
+            TRACE_STATE if !self.trace_state.is_empty() => wire::put_bytes(out, TRACE_STATE, &self.trace_state),
+            NAME if !self.name.is_empty() => wire::put_bytes(out, NAME, &self.name),
+            ATTRIBUTES => self.attributes.encode(ATTRIBUTES, out),
+            EVENTS => {
+                for event in &self.events {
+                    wire::put_message(out, EVENTS, |out| event.encode(out));
+                }
+            }
+            STATUS => wire::put_message(out, STATUS, |out| self.status.encode(out)),
+            _ => {}
+        }
+    }
+}
