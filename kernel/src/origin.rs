@@ -1,7 +1,7 @@
 //! Who sent a request.
 
 /// What a receiver knows of the client, for ops that read it. Batches carry it only where one does.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// Address with port; empty if not known.
     pub peer: String,
@@ -12,9 +12,6 @@ pub struct Origin {
 impl Origin {
     /// All values of a header, by its name in any case.
     pub fn header(&self, name: &str) -> Option<&[String]> {
-        self.metadata
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, values)| values.as_slice())
+        self.metadata.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, values)| values.as_slice())
     }
 }

@@ -99,10 +99,7 @@ impl Program {
                 chunks.push(Chunk::new(pass.edits.apply(&chunk.data), kept));
             }
         }
-        Outcome {
-            batch: if changed { batch.with_chunks(chunks) } else { batch.clone() },
-            counts: pass.counts,
-        }
+        Outcome { batch: if changed { batch.with_chunks(chunks) } else { batch.clone() }, counts: pass.counts }
     }
 }
 
@@ -121,10 +118,7 @@ impl Pass<'_> {
     fn chunk(&mut self, chunk: &[u8]) -> usize {
         // One view for all spans of the chunk: its vectors keep their capacity.
         let mut span = SpanView::default();
-        fields(chunk)
-            .filter(|field| field.number == 1)
-            .map(|field| self.resource_spans(&field, &mut span))
-            .sum()
+        fields(chunk).filter(|field| field.number == 1).map(|field| self.resource_spans(&field, &mut span)).sum()
     }
 
     fn resource_spans<'a>(&mut self, field: &Field<'a>, span: &mut SpanView<'a>) -> usize {

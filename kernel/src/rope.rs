@@ -69,7 +69,8 @@ impl SpanBatch {
 
     /// All batches one behind the other, sharing their bytes. The origin stays if all have the same.
     pub fn join<'b>(batches: impl IntoIterator<Item = &'b Self> + Clone) -> Self {
-        let mut joined = Self::from_chunks(batches.clone().into_iter().flat_map(|batch| batch.chunks.iter().cloned()).collect());
+        let mut joined =
+            Self::from_chunks(batches.clone().into_iter().flat_map(|batch| batch.chunks.iter().cloned()).collect());
         let mut rest = batches.into_iter();
         if let Some(first) = rest.next() {
             joined.origin.clone_from(&first.origin);
@@ -120,10 +121,7 @@ impl SpanBatch {
 
     /// How many `ResourceSpans` it has.
     pub fn resource_spans(&self) -> usize {
-        self.chunks
-            .iter()
-            .map(|chunk| fields(&chunk.data).filter(|field| field.number == 1).count())
-            .sum()
+        self.chunks.iter().map(|chunk| fields(&chunk.data).filter(|field| field.number == 1).count()).sum()
     }
 
     /// The whole batch as contiguous bytes.

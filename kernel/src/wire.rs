@@ -257,6 +257,9 @@ mod tests {
         assert_eq!(what(&[0x0e]), "unknown wire type");
         assert_eq!(what(&[0x0a, 0x05, 1]), "length runs past the end of the message");
         assert_eq!(what(&[0x09, 0x05, 1]), "truncated fixed-width value");
-        assert_eq!(what(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]), "length runs past the end of the message");
+        assert_eq!(
+            what(&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
+            "length runs past the end of the message"
+        );
     }
 }

@@ -116,3 +116,11 @@ pub struct Prune {
     pub scopes: bool,
     pub resources: bool,
 }
+
+/// Builds the op of this kind.
+pub fn build<'de, D: serde::Deserializer<'de>>(
+    kind: &str,
+    _settings: D,
+) -> Result<std::sync::Arc<dyn Op>, crate::error::OptionError> {
+    Err(crate::error::OptionError::new("", format!("unknown op {kind:?}")))
+}

@@ -66,7 +66,9 @@ impl<'a> ResourceView<'a> {
                 edits.close(&mark, 1, base + field.start, base + field.body, base + field.end);
             }
             None => edits.replace(base, base, |out| {
-                wire::put_message(out, 1, |out| (ATTRIBUTES..=DROPPED_ATTRIBUTES).for_each(|number| self.encode(number, out)));
+                wire::put_message(out, 1, |out| {
+                    (ATTRIBUTES..=DROPPED_ATTRIBUTES).for_each(|number| self.encode(number, out))
+                });
             }),
         }
     }

@@ -44,10 +44,6 @@ impl<const N: usize> Default for Slots<N> {
 }
 
 impl<const N: usize> Slots<N> {
-    pub(super) fn reset(&mut self) {
-        *self = Self::default();
-    }
-
     #[inline(always)]
     pub(super) fn note(&mut self, field: &Field<'_>) {
         if let Some(range) = self.ranges.get_mut(field.number as usize) {
@@ -69,7 +65,13 @@ impl<const N: usize> Slots<N> {
     /// Replaces every touched field by what `encode` writes for it. New fields go to the end of the body.
     ///
     /// `base` is where the body begins in the chunk, `length` how long it is.
-    pub(super) fn write(&self, base: usize, length: usize, edits: &mut Edits, mut encode: impl FnMut(u32, &mut Vec<u8>)) {
+    pub(super) fn write(
+        &self,
+        base: usize,
+        length: usize,
+        edits: &mut Edits,
+        mut encode: impl FnMut(u32, &mut Vec<u8>),
+    ) {
         let mut rest = self.touched;
         // Edits go from left to right. There are few: picking the leftmost each time beats sorting.
         while rest != 0 {

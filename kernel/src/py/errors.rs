@@ -1,0 +1,30 @@
+//! The kernel's exceptions.
+
+use pyo3::create_exception;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+
+use crate::error;
+
+create_exception!(_kernel, MalformedInput, PyValueError);
+create_exception!(_kernel, OptionError, PyValueError);
+create_exception!(_kernel, KernelPanic, PyRuntimeError);
+
+impl From<error::Malformed> for PyErr {
+    fn from(malformed: error::Malformed) -> Self {
+        MalformedInput::new_err(malformed.to_string())
+    }
+}
+
+impl From<error::OptionError> for PyErr {
+    fn from(error: error::OptionError) -> Self {
+        OptionError::new_err((error.path, error.message))
+    }
+}
+
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add("MalformedInput", py.get_type::<MalformedInput>())?;
+    module.add("OptionError", py.get_type::<OptionError>())?;
+    module.add("KernelPanic", py.get_type::<KernelPanic>())
+}

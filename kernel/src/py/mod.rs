@@ -1,0 +1,41 @@
+//! The glue: `collector._kernel`. Its typed face is `collector/_kernel.pyi`.
+//!
+//! What is here converts and forwards. Two things are decided here. The interpreter is released around work
+//! that is large enough to pay for it, and panics are caught: PyO3's own `PanicException` would escape
+//! `except Exception` and take the collector down with one bad batch.
+
+mod batch;
+mod errors;
+mod program;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pyo3::prelude::*;
+
+/// Releasing and taking back the interpreter costs more than this much work saves.
+const RELEASE_ABOVE_BYTES: usize = 64 * 1024;
+
+/// Runs kernel work on `size` bytes: a panic becomes `KernelPanic`, the interpreter is free if it takes long.
+fn guarded<T: Send>(py: Python<'_>, size: usize, work: impl FnOnce() -> T + Send) -> PyResult<T> {
+    let work = AssertUnwindSafe(work);
+    let caught = if size > RELEASE_ABOVE_BYTES { py.detach(|| catch_unwind(work)) } else { catch_unwind(work) };
+    caught.map_err(|panic| {
+        let text =
+            panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+        errors::KernelPanic::new_err(text.unwrap_or_else(|| "panic without a message".to_owned()))
+    })
+}
+
+#[pymodule]
+fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    // Rust prints a panic on stderr before anybody can catch it. It is logged in Python, once.
+    std::panic::set_hook(Box::new(|_| {}));
+    errors::register(module)?;
+    module.add_class::<batch::Origin>()?;
+    module.add_class::<batch::SpanBatch>()?;
+    module.add_class::<program::Op>()?;
+    module.add_class::<program::OpCounts>()?;
+    module.add_class::<program::Pass>()?;
+    module.add_class::<program::Program>()?;
+    Ok(())
+}
