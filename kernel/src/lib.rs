@@ -18,6 +18,8 @@ pub mod origin;
 pub mod ottl;
 pub mod program;
 pub mod rope;
+#[cfg(test)]
+pub mod samples;
 pub mod scan;
 pub mod setting;
 pub mod view;

@@ -285,3 +285,159 @@ impl Pass<'_> {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{Levels, Prune};
+    use crate::samples::{batch, lines, resource_spans, span};
+    use crate::view::Value;
+
+    /// Drops the spans of this name.
+    struct DropNamed(&'static str);
+
+    impl Op for DropNamed {
+        fn needs(&self) -> Needs {
+            Needs::default()
+        }
+
+        fn levels(&self) -> Levels {
+            Levels { span: true, ..Levels::default() }
+        }
+
+        fn prunes(&self) -> Prune {
+            Prune { scopes: true, resources: true }
+        }
+
+        fn span(&self, span: &mut SpanView<'_>, _: &Place<'_, '_>, _: &mut Counts) -> Verdict {
+            if span.name() == self.0.as_bytes() { Verdict::Drop } else { Verdict::Keep }
+        }
+    }
+
+    /// Copies the service name into an attribute.
+    struct TagWithService(&'static str);
+
+    impl Op for TagWithService {
+        fn needs(&self) -> Needs {
+            Needs { attributes: true, resource: true, ..Needs::default() }
+        }
+
+        fn levels(&self) -> Levels {
+            Levels { span: true, ..Levels::default() }
+        }
+
+        fn span(&self, span: &mut SpanView<'_>, place: &Place<'_, '_>, _: &mut Counts) -> Verdict {
+            let service = place.resource.attributes().get(b"service.name").cloned().unwrap_or_default();
+            span.attributes_mut().upsert(self.0.as_bytes(), service.into_owned());
+            Verdict::Changed
+        }
+    }
+
+    /// Renames the service, and drops the one called `gone`.
+    struct RenameService(&'static str);
+
+    impl Op for RenameService {
+        fn needs(&self) -> Needs {
+            Needs { resource: true, ..Needs::default() }
+        }
+
+        fn levels(&self) -> Levels {
+            Levels { resource: true, ..Levels::default() }
+        }
+
+        fn writes_resource(&self) -> bool {
+            true
+        }
+
+        fn resource(&self, resource: &mut ResourceView<'_>, _: Option<&Origin>, _: &mut Counts) -> Verdict {
+            if resource.attributes().get(b"service.name").and_then(|name| name.as_text()) == Some(b"gone") {
+                return Verdict::Drop;
+            }
+            resource.attributes_mut().upsert(b"service.name", Value::text(self.0.as_bytes().to_vec()));
+            Verdict::Changed
+        }
+    }
+
+    fn run(ops: Vec<Arc<dyn Op>>, request: Vec<u8>) -> Outcome {
+        Program::new(ops).run(&batch(request))
+    }
+
+    #[test]
+    fn what_nobody_changes_is_the_same_bytes() {
+        let before = batch(resource_spans("a", &[&[span("x", &[("k", "v")])]]));
+        let after = Program::new(vec![Arc::new(DropNamed("y"))]).run(&before).batch;
+        assert_eq!(after.chunks()[0].data.as_ptr(), before.chunks()[0].data.as_ptr());
+    }
+
+    #[test]
+    fn a_dropped_span_goes_and_its_neighbours_stay_as_they_came() {
+        let kept = span("x", &[("k", "v")]);
+        let outcome =
+            run(vec![Arc::new(DropNamed("y"))], resource_spans("a", &[&[kept.clone(), span("y", &[]), kept.clone()]]));
+        assert_eq!(outcome.batch.encode(), resource_spans("a", &[&[kept.clone(), kept]]));
+        assert_eq!((outcome.counts[0].incoming, outcome.counts[0].dropped, outcome.batch.len()), (3, 1, 2));
+    }
+
+    #[test]
+    fn a_changed_span_keeps_what_nobody_knows() {
+        let long = "v".repeat(300);
+        let outcome = run(vec![Arc::new(TagWithService("svc"))], resource_spans(&long, &[&[span("x", &[("k", "v")])]]));
+        assert_eq!(lines(&outcome.batch), [format!("{long}/x{{k=v,svc={long}}}")]);
+        let tail = outcome.batch.encode();
+        assert!(tail.windows(7).any(|bytes| bytes == b"unknown"));
+        assert!(tail.ends_with(b"https://schema"));
+    }
+
+    #[test]
+    fn emptied_scopes_and_resources_go() {
+        let request =
+            [resource_spans("a", &[&[span("y", &[])], &[span("x", &[])]]), resource_spans("b", &[&[span("y", &[])]])]
+                .concat();
+        let outcome = run(vec![Arc::new(DropNamed("y"))], request);
+        assert_eq!(outcome.batch.encode(), resource_spans("a", &[&[span("x", &[])]]));
+    }
+
+    #[test]
+    fn nothing_left_is_an_empty_batch() {
+        let outcome = run(vec![Arc::new(DropNamed("y"))], resource_spans("a", &[&[span("y", &[])]]));
+        assert!(outcome.batch.is_empty());
+        assert_eq!(outcome.batch.size(), 0);
+    }
+
+    #[test]
+    fn an_op_sees_the_resource_as_it_is_at_its_place() {
+        let outcome = run(
+            vec![
+                Arc::new(TagWithService("before")),
+                Arc::new(RenameService("b")),
+                Arc::new(TagWithService("between")),
+                Arc::new(RenameService("c")),
+                Arc::new(TagWithService("after")),
+            ],
+            resource_spans("a", &[&[span("x", &[])]]),
+        );
+        assert_eq!(lines(&outcome.batch), ["c/x{before=a,between=b,after=c}"]);
+    }
+
+    #[test]
+    fn spans_of_a_dropped_resource_count_where_it_was_dropped() {
+        let outcome = run(
+            vec![Arc::new(DropNamed("y")), Arc::new(RenameService("b")), Arc::new(TagWithService("svc"))],
+            resource_spans("gone", &[&[span("x", &[]), span("y", &[]), span("x", &[])]]),
+        );
+        let counted: Vec<_> = outcome.counts.iter().map(|counts| (counts.incoming, counts.dropped)).collect();
+        assert_eq!(counted, [(3, 1), (2, 2), (0, 0)]);
+        assert!(outcome.batch.is_empty());
+    }
+
+    #[test]
+    fn a_resource_that_is_missing_can_be_made() {
+        let mut request = Vec::new();
+        crate::wire::put_message(&mut request, 1, |out| {
+            crate::wire::put_message(out, 2, |out| crate::wire::put_bytes(out, 2, &span("x", &[])));
+        });
+        let outcome = run(vec![Arc::new(RenameService("b"))], request);
+        assert_eq!(lines(&outcome.batch), ["b/x{}"]);
+        assert_eq!(outcome.counts[0].changed, 1);
+    }
+}

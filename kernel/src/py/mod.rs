@@ -8,6 +8,7 @@ mod batch;
 mod errors;
 mod program;
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::prelude::*;
@@ -28,8 +29,8 @@ fn guarded<T: Send>(py: Python<'_>, size: usize, work: impl FnOnce() -> T + Send
 
 #[pymodule]
 fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    // Rust prints a panic on stderr before anybody can catch it. It is logged in Python, once.
-    std::panic::set_hook(Box::new(|_| {}));
+    // By default Rust prints a panic on stderr before anybody can catch it. Python logs it, once.
+    std::panic::set_hook(Box::new(|panic| PANIC.set(panic.to_string())));
     errors::register(module)?;
     module.add_class::<batch::Origin>()?;
     module.add_class::<batch::SpanBatch>()?;
