@@ -20,11 +20,12 @@ const RELEASE_ABOVE_BYTES: usize = 64 * 1024;
 fn guarded<T: Send>(py: Python<'_>, size: usize, work: impl FnOnce() -> T + Send) -> PyResult<T> {
     let work = AssertUnwindSafe(work);
     let caught = if size > RELEASE_ABOVE_BYTES { py.detach(|| catch_unwind(work)) } else { catch_unwind(work) };
-    caught.map_err(|panic| {
-        let text =
-            panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
-        errors::KernelPanic::new_err(text.unwrap_or_else(|| "panic without a message".to_owned()))
-    })
+    caught.map_err(|_| errors::KernelPanic::new_err(PANIC.take()))
+}
+
+thread_local! {
+    /// What the latest panic of this thread said, and where.
+    static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 #[pymodule]
