@@ -8,6 +8,7 @@
 //! it must still see the resource as it was. So the pass keeps one version of the resource for each such op,
 //! and every op is given the version that is its own.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::ops::{Counts, Op, Place, Verdict};
@@ -15,6 +16,13 @@ use crate::origin::Origin;
 use crate::rope::{Chunk, SpanBatch};
 use crate::view::{Edits, Needs, ResourceView, ScopeView, SpanView};
 use crate::wire::{Field, fields};
+
+/// Bytes of scratch space that a thread keeps between passes. Fresh memory costs a page fault every 4 KB.
+const KEPT_SCRATCH: usize = 1 << 20;
+
+thread_local! {
+    static EDITS: RefCell<Edits> = RefCell::default();
+}
 
 struct Step {
     op: Arc<dyn Op>,
@@ -78,6 +86,15 @@ impl Program {
 
     /// Runs every op over the batch. The batch itself stays as it is.
     pub fn run(&self, batch: &SpanBatch) -> Outcome {
+        EDITS.with_borrow_mut(|edits| {
+            edits.clear();
+            let outcome = self.run_with(edits, batch);
+            edits.shrink(KEPT_SCRATCH);
+            outcome
+        })
+    }
+
+    fn run_with(&self, edits: &mut Edits, batch: &SpanBatch) -> Outcome {
         let mut pass = Pass {
             program: self,
             origin: batch.origin().map(Arc::as_ref),
@@ -86,7 +103,7 @@ impl Program {
                 .iter()
                 .map(|step| Counts { tallies: vec![0; step.op.tallies().len()], ..Counts::default() })
                 .collect(),
-            edits: Edits::default(),
+            edits,
         };
         let mut changed = false;
         let mut chunks = Vec::with_capacity(batch.chunks().len());
@@ -107,7 +124,7 @@ struct Pass<'p> {
     program: &'p Program,
     origin: Option<&'p Origin>,
     counts: Vec<Counts>,
-    edits: Edits,
+    edits: &'p mut Edits,
 }
 
 /// Which op dropped what encloses a span. Ops before it still get to see and count the span.
@@ -164,7 +181,7 @@ impl Pass<'_> {
         versions.resize_with(program.versions, ResourceView::default);
         let latest = &versions[program.versions - 1];
         if dropped_by.is_none() && latest.is_changed() {
-            latest.write(resource_field.as_ref(), base, &mut self.edits);
+            latest.write(resource_field.as_ref(), base, self.edits);
         }
 
         let before = self.counts.iter().map(|counts| counts.incoming).collect::<Vec<_>>();
@@ -279,7 +296,7 @@ impl Pass<'_> {
         }
         if changed {
             let mark = self.edits.open(start);
-            span.write(body, &mut self.edits);
+            span.write(body, self.edits);
             self.edits.close(&mark, 2, start, body, end);
         }
         true

@@ -172,6 +172,7 @@ pub fn varint_len(value: u64) -> usize {
 
 #[inline]
 pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    out.reserve(10);
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;

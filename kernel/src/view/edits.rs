@@ -93,6 +93,12 @@ impl Edits {
         out
     }
 
+    /// Gives back memory beyond `bytes`.
+    pub fn shrink(&mut self, bytes: usize) {
+        self.scratch.shrink_to(bytes);
+        self.list.shrink_to(bytes / size_of::<Edit>());
+    }
+
     pub fn clear(&mut self) {
         self.list.clear();
         self.scratch.clear();

@@ -33,21 +33,30 @@ impl Needs {
 /// A repeated field has one range for all its occurrences: in the normal form they stand together.
 #[derive(Clone, Debug)]
 pub(super) struct Slots<const N: usize> {
+    /// Meaningful for the fields in `seen` only, so that forgetting a span costs nothing.
     ranges: [(u32, u32); N],
+    seen: u32,
     touched: u32,
 }
 
 impl<const N: usize> Default for Slots<N> {
     fn default() -> Self {
-        Self { ranges: [(0, 0); N], touched: 0 }
+        Self { ranges: [(0, 0); N], seen: 0, touched: 0 }
     }
 }
 
 impl<const N: usize> Slots<N> {
+    pub(super) fn reset(&mut self) {
+        self.seen = 0;
+        self.touched = 0;
+    }
+
     #[inline(always)]
     pub(super) fn note(&mut self, field: &Field<'_>) {
         if let Some(range) = self.ranges.get_mut(field.number as usize) {
-            if range.1 == 0 {
+            let bit = 1 << field.number;
+            if self.seen & bit == 0 {
+                self.seen |= bit;
                 range.0 = field.start as u32;
             }
             range.1 = field.end as u32;
@@ -75,11 +84,11 @@ impl<const N: usize> Slots<N> {
         let mut rest = self.touched;
         // Edits go from left to right. There are few: picking the leftmost each time beats sorting.
         while rest != 0 {
-            let mut leftmost = (u32::MAX, u32::MAX, 0);
+            let mut leftmost = (usize::MAX, usize::MAX, 0);
             for number in (0..N as u32).filter(|number| rest & 1 << number != 0) {
                 let (start, end) = match self.ranges[number as usize] {
-                    (_, 0) => (length as u32, length as u32),
-                    range => range,
+                    (start, end) if self.seen & 1 << number != 0 => (start as usize, end as usize),
+                    _ => (length, length),
                 };
                 if start < leftmost.0 {
                     leftmost = (start, end, number);
@@ -87,7 +96,7 @@ impl<const N: usize> Slots<N> {
             }
             let (start, end, number) = leftmost;
             rest &= !(1 << number);
-            edits.replace(base + start as usize, base + end as usize, |out| encode(number, out));
+            edits.replace(base + start, base + end, |out| encode(number, out));
         }
     }
 }

@@ -34,7 +34,6 @@ impl<'a> Value<'a> {
     }
 
     /// Reads the body of an `AnyValue`, not looking into lists and maps.
-    #[inline]
     pub fn decode(body: &'a [u8]) -> Self {
         let Some(field) = fields(body).find(|field| (1..=7).contains(&field.number)) else {
             return Self::Empty;
