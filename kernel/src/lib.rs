@@ -16,6 +16,7 @@ pub mod normalize;
 pub mod ops;
 pub mod origin;
 pub mod ottl;
+pub mod pattern;
 pub mod program;
 pub mod rope;
 #[cfg(test)]
