@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from collector._kernel import Op, OpCounts
 from collector.config.types import Config
-from collector.ledger import Account, ExporterAccount, ProcessorAccount, ReceiverAccount
+from collector.ledger import Account, ExporterAccount, ProcessorAccount, ReceiverAccounts
 from collector.spans import SpanBatch
 from collector.telemetry.metrics import Metrics
 
@@ -97,7 +97,7 @@ class Component(ABC):
 class Receiver(Component):
     """Takes spans from outside and hands them to `next`, counting what was accepted and refused."""
 
-    def __init__(self, config: Any, settings: Settings[ReceiverAccount], next: Consumer) -> None:
+    def __init__(self, config: Any, settings: Settings[ReceiverAccounts], next: Consumer) -> None:
         self.config = config
         self.settings = settings
         self.next = next
@@ -184,5 +184,3 @@ class Extension(Component):
 
     def not_ready(self) -> None:
         """Hear that the collector begins to shut down."""
-
-

@@ -50,7 +50,7 @@ class RetryableError(ConsumeError):
 
 
 class ThrottledError(RetryableError):
-    """This client exceeds its share; others are served."""
+    """One client exceeds its share; others are served."""
 
 
 class PermanentError(ConsumeError):

@@ -78,6 +78,24 @@ class ReceiverAccount(Account):
 
 
 @dataclass(slots=True)
+class ReceiverAccounts(Account):
+    """The accounts of one receiver: one for each transport it listens on."""
+
+    transports: dict[str, ReceiverAccount] = field(default_factory=dict)
+
+    def on(self, transport: str) -> ReceiverAccount:
+        """Give the account of a transport (`grpc`, `http`), opening it the first time."""
+        return self.transports.setdefault(transport, ReceiverAccount())
+
+    def problem(self) -> str | None:
+        """Say which equation does not hold, or `None`."""
+        for transport, account in self.transports.items():
+            if problem := account.problem():
+                return f"({transport}) {problem}"
+        return None
+
+
+@dataclass(slots=True)
 class ProcessorAccount(Account):
     """taken = filtered + sampled out + failed + held + passed on."""
 
@@ -137,15 +155,16 @@ class ExporterAccount(Account):
     def problem(self) -> str | None:
         """Say which equation does not hold, or `None`."""
         ends = self.delivered + self.failed.total() + self.held()
-        return None if self.offered == ends else f"was offered {self.offered} spans, but {ends} are accounted for: {self}"
+        return (
+            None if self.offered == ends else f"was offered {self.offered} spans, but {ends} are accounted for: {self}"
+        )
 
 
 @dataclass(slots=True)
 class Ledger:
     """All accounts of a collector, by component id; processors by pipeline and id."""
 
-    receivers: dict[tuple[str, str], ReceiverAccount] = field(default_factory=dict)
-    """By receiver id and transport (`grpc`, `http`)."""
+    receivers: dict[str, ReceiverAccounts] = field(default_factory=dict)
     pipelines: dict[str, PipelineAccount] = field(default_factory=dict)
     processors: dict[tuple[str, str], ProcessorAccount] = field(default_factory=dict)
     exporters: dict[str, ExporterAccount] = field(default_factory=dict)
@@ -153,7 +172,7 @@ class Ledger:
     def problems(self) -> list[str]:
         """Say, a line each, which equations do not hold. Empty at any quiet moment."""
         named: list[tuple[str, Account]] = [
-            *((f"receivers::{id} ({transport})", account) for (id, transport), account in self.receivers.items()),
+            *((f"receivers::{id}", account) for id, account in self.receivers.items()),
             *((f"pipelines::{id}", account) for id, account in self.pipelines.items()),
             *((f"processors::{id} in {pipeline}", account) for (pipeline, id), account in self.processors.items()),
             *((f"exporters::{id}", account) for id, account in self.exporters.items()),
