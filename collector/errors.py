@@ -7,11 +7,12 @@
         ├── RetryableError     not now: the same batch may be sent again
         │   └── ThrottledError this client exceeds its share
         └── PermanentError     never: sending it again cannot help
+            ├── ComponentError a component has a bug
             ├── MalformedError not an OTLP trace request
             └── TooLargeError  the next hop refuses a message of this size: smaller ones may pass
 
 A component refuses a batch by raising a `ConsumeError`. Everything else that escapes from `consume` is a bug
-in a component: that batch is refused as `PermanentError` and the collector goes on. Receivers alone turn these into
+in a component: that batch is refused as `ComponentError` and the collector goes on. Receivers alone turn these into
 status codes:
 
     | raised           | gRPC                            | HTTP              |
@@ -34,7 +35,21 @@ class ConfigError(SpanmillError):
 
 
 class StartError(SpanmillError):
-    """A component could not start, although its configuration is right."""
+    """A component could not start, although its configuration is right.
+
+    `path` leads to the option that is to blame, inside the component: `protocols::grpc::endpoint`.
+    """
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+
+    def below(self, section: str) -> StartError:
+        """The same error, seen from the section that encloses the option."""
+        return StartError(self.args[0], path=f"{section}::{self.path}" if self.path else section)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.args[0]}" if self.path else str(self.args[0])
 
 
 class ConsumeError(SpanmillError):
@@ -55,6 +70,10 @@ class ThrottledError(RetryableError):
 
 class PermanentError(ConsumeError):
     """Never: the same batch will be refused again."""
+
+
+class ComponentError(PermanentError):
+    """An exception that is none of ours escaped from a component, which has a bug."""
 
 
 class MalformedError(PermanentError):

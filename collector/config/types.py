@@ -15,7 +15,7 @@ Field docstrings are the reference manual. `__post_init__` checks what types can
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar, dataclass_transform
 
 import msgspec
 
@@ -29,6 +29,8 @@ NonNegativeInt = Annotated[int, msgspec.Meta(ge=0)]
 """A whole number from 0."""
 
 
+# The decorator tells type checkers that subclasses are frozen too.
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all settings a user writes."""
 
@@ -73,14 +75,14 @@ class Duration(float):
     _UNITS: ClassVar[dict[str, float]] = {
         "ns": 1e-9,
         "us": 1e-6,
-        "µs": 1e-6,  # noqa: RUF001  Go takes both micro signs
-        "μs": 1e-6,  # noqa: RUF001
+        "µs": 1e-6,  # Go takes both micro signs
+        "μs": 1e-6,
         "ms": 1e-3,
         "s": 1.0,
         "m": 60.0,
         "h": 3600.0,
     }
-    _PART: ClassVar[re.Pattern[str]] = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")  # noqa: RUF001
+    _PART: ClassVar[re.Pattern[str]] = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -117,4 +119,4 @@ class Duration(float):
             count = self / size
             if count and count == int(count):
                 return f"{int(count)}{unit}"
-        return "0s" if self == 0 else f"{float(self):g}s"
+        return "0s" if not self else f"{float(self):g}s"
