@@ -12,10 +12,13 @@ that loses a span without naming a `Reason` has a bug.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from collector.errors import ComponentError, PermanentError, RetryableError, TooLargeError
 
 
 class Reason(StrEnum):
@@ -37,7 +40,22 @@ class Reason(StrEnum):
     """The collector stopped before they could be handed on."""
 
 
-def _nothing_held() -> int:
+def reason_for(error: BaseException) -> Reason:
+    """Say how spans are booked that were lost because the next stage raised this."""
+    match error:
+        case ComponentError():
+            return Reason.COMPONENT_ERROR
+        case TooLargeError():
+            return Reason.TOO_LARGE
+        case PermanentError():
+            return Reason.REFUSED
+        case RetryableError() | asyncio.CancelledError():
+            return Reason.QUEUE_FULL
+    return Reason.COMPONENT_ERROR
+
+
+def nothing_held() -> int:
+    """The answer of a component that holds no spans."""
     return 0
 
 
@@ -104,8 +122,12 @@ class ProcessorAccount(Account):
     sampled_out: int = 0
     passed_on: int = 0
     failed: Counter[Reason] = field(default_factory=Counter)
-    held: Callable[[], int] = _nothing_held
+    held: Callable[[], int] = nothing_held
     """Asks the component how many spans it holds."""
+
+    def abandon(self) -> int:
+        """Book what is still held as lost at shutdown, and say how many spans that is."""
+        return _abandon(self)
 
     def problem(self) -> str | None:
         """Say which equation does not hold, or `None`."""
@@ -122,12 +144,23 @@ class PipelineAccount(Account):
     """Spans that the first stage took."""
     passed_on: int = 0
     """Spans that the fan-out to the exporters took."""
+    failed: Counter[Reason] = field(default_factory=Counter)
+    """Spans that the first stage refused while another pipeline of the same receiver took them."""
+
+    def lose(self, spans: int, reason: Reason) -> None:
+        """Book spans that were offered to this pipeline and lost, because another pipeline took them."""
+        self.taken += spans
+        self.failed[reason] += spans
 
     def problem(self) -> str | None:
         """Say which equation does not hold, or `None`."""
-        ends = self.passed_on + sum(
-            account.filtered + account.sampled_out + account.failed.total() + account.held()
-            for account in self.processors
+        ends = (
+            self.passed_on
+            + self.failed.total()
+            + sum(
+                account.filtered + account.sampled_out + account.failed.total() + account.held()
+                for account in self.processors
+            )
         )
         return None if self.taken == ends else f"took {self.taken} spans, but {ends} are accounted for: {self}"
 
@@ -144,7 +177,7 @@ class ExporterAccount(Account):
     """Spans turned away by a full queue, whoever kept them. They count as offered only when they are lost."""
     retries: int = 0
     """Attempts beyond the first."""
-    held: Callable[[], int] = _nothing_held
+    held: Callable[[], int] = nothing_held
     """Asks the queue how many spans it holds, those in flight included."""
 
     def lose(self, spans: int, reason: Reason) -> None:
@@ -152,12 +185,24 @@ class ExporterAccount(Account):
         self.offered += spans
         self.failed[reason] += spans
 
+    def abandon(self) -> int:
+        """Book what is still held as lost at shutdown, and say how many spans that is."""
+        return _abandon(self)
+
     def problem(self) -> str | None:
         """Say which equation does not hold, or `None`."""
         ends = self.delivered + self.failed.total() + self.held()
         return (
             None if self.offered == ends else f"was offered {self.offered} spans, but {ends} are accounted for: {self}"
         )
+
+
+def _abandon(account: ProcessorAccount | ExporterAccount) -> int:
+    lost = account.held()
+    account.held = nothing_held
+    if lost:
+        account.failed[Reason.SHUTDOWN] += lost
+    return lost
 
 
 @dataclass(slots=True)
