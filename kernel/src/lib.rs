@@ -23,6 +23,7 @@ pub mod rope;
 pub mod samples;
 pub mod scan;
 pub mod setting;
+pub mod shape;
 pub mod view;
 pub mod wire;
 

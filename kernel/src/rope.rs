@@ -46,7 +46,7 @@ impl SpanBatch {
         let chunk = if found.normal {
             Chunk { pinned: data.len(), data, spans: found.spans }
         } else {
-            Chunk::new(normalize::normalize(&data)?, found.spans)
+            Chunk::new(normalize::normalize(&data), found.spans)
         };
         let mut batch = Self::from_chunks(vec![chunk]);
         batch.repaired = found.bad_strings;
