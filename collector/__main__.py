@@ -1,0 +1,5 @@
+"""`python -m collector` is `spanmill`."""
+
+from collector.cli import main
+
+main()

@@ -1,0 +1,140 @@
+"""The command line: `spanmill run`, `validate`, `components`.
+
+A wrong configuration starts nothing: the report goes to stderr, and the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from collector.config.types import Duration
+from collector.errors import ConfigError, StartError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _DurationType(click.ParamType[Duration]):
+    """A duration in Go's notation."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Duration:
+        if isinstance(value, Duration):
+            return value
+        try:
+            return Duration.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _configuration(command: Command) -> Command:
+    """Add the options that say where the configuration comes from."""
+    options = (
+        click.option(
+            "--config",
+            "sources",
+            multiple=True,
+            metavar="SOURCE",
+            help="A file, or env:NAME, or yaml:TEXT. May be repeated: later ones are laid over earlier ones.",
+        ),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Override one option, such as processors.batch.timeout=2s. May be repeated.",
+        ),
+        click.option(
+            "--ignore-other-signals",
+            is_flag=True,
+            help="Leave out pipelines of metrics, logs and profiles instead of refusing them.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("spanmill"), prog_name="spanmill")
+def cli() -> None:
+    """Spanmill, an OpenTelemetry span-processing collector."""
+
+
+@cli.command()
+@_configuration
+@click.option(
+    "--shutdown-timeout",
+    type=_DurationType(),
+    default="30s",
+    show_default=True,
+    help="How long the drain at shutdown may take. What is held then is dropped and counted.",
+)
+def run(
+    sources: tuple[str, ...], overrides: tuple[str, ...], ignore_other_signals: bool, shutdown_timeout: Duration
+) -> None:
+    """Run the collector until SIGINT or SIGTERM."""
+    from collector import service  # noqa: PLC0415  not needed to print help or to find a typo
+    from collector.config.loading import load  # noqa: PLC0415
+
+    try:
+        config = load(sources, overrides, ignore_other_signals=ignore_other_signals)
+        status = service.run(config, shutdown_timeout=shutdown_timeout)
+    except ConfigError as error:
+        _refuse(f"the configuration is wrong:\n{error}")
+    except StartError as error:
+        _refuse(str(error))
+    sys.exit(status)
+
+
+@cli.command()
+@_configuration
+def validate(sources: tuple[str, ...], overrides: tuple[str, ...], ignore_other_signals: bool) -> None:
+    """Check a configuration without starting anything."""
+    from collector import pipeline  # noqa: PLC0415
+    from collector.config.loading import load  # noqa: PLC0415
+
+    try:
+        config = load(sources, overrides, ignore_other_signals=ignore_other_signals)
+        pipeline.build(config)
+    except ConfigError as error:
+        _refuse(f"the configuration is wrong:\n{error}")
+    for notice in config.notices:
+        click.echo(f"notice: {notice}", err=True)
+
+
+@cli.command()
+def components() -> None:
+    """List the components of this distribution, as YAML."""
+    from collector import distribution  # noqa: PLC0415
+    from collector.component import Kind  # noqa: PLC0415
+
+    click.echo(f"buildinfo:\n  command: spanmill\n  version: {version('spanmill')}")
+    for kind in Kind:
+        known = distribution.references(kind)
+        click.echo(f"{kind.section}:" if known else f"{kind.section}: []")
+        for type_, reference in sorted(known.items()):
+            click.echo(f"  - name: {type_}\n    module: {reference.partition(':')[0]}")
+
+
+def _refuse(text: str) -> NoReturn:
+    click.echo(f"Error: {text}", err=True)
+    sys.exit(1)
+
+
+def main() -> None:
+    """Run the command line. Wrong usage exits with 1, as the Go collector does."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(1)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)

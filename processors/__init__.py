@@ -1,0 +1,4 @@
+"""The processors of this distribution."""
+
+FACTORIES: dict[str, str] = {}
+"""Type → lazy reference `module:Class`."""
