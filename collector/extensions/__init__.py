@@ -1,0 +1,6 @@
+"""Extensions: what serves the collector as a whole."""
+
+FACTORIES = {
+    "health_check": "collector.extensions.health_check:HealthCheckExtension",
+}
+"""The extensions of this distribution: type → where its class is. Imported when a configuration uses it."""
