@@ -1,0 +1,95 @@
+# Two commands do everything on a machine with Python 3.11 and cargo:
+#
+#     make run     build, and start with collector.yaml
+#     make test    build, and run all tests
+#
+# Nothing is done twice: the environment follows requirements/dev.txt, the kernel follows its sources.
+
+PYTHON  ?= python3
+CONFIG  ?= collector.yaml
+SECONDS_PER_TARGET ?= 60
+
+BIN     := .venv/bin
+ENV     := .venv/installed
+KERNEL  := collector/_kernel.abi3.so
+SOURCES := pyproject.toml kernel/Cargo.toml kernel/Cargo.lock $(shell find kernel/src -name '*.rs')
+CARGO   := cargo
+CRATE   := --manifest-path kernel/Cargo.toml --locked
+# PyO3 asks the interpreter of the environment, not whichever is first on the path.
+# pip calls the environment's maturin by its name.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export VIRTUAL_ENV := $(CURDIR)/.venv
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+
+.DEFAULT_GOAL := help
+.PHONY: help install run demo test check lint format bench fuzz docs dist lock clean
+
+help: ## show what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(KERNEL) ## build everything; leaves .venv/bin/spanmill
+
+run: install ## start the collector with collector.yaml, or CONFIG=other.yaml
+	$(BIN)/spanmill run --config $(CONFIG)
+
+demo: $(ENV) ## send the traffic of a small LLM application to a running collector
+	@$(BIN)/python -m testbed.demo
+
+test: install ## run all tests, of the kernel and of the collector
+	$(CARGO) test $(CRATE) --quiet
+	$(BIN)/python -m pytest
+
+lint: install ## style and types, of Python and of Rust
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest collector._kernel --mypy-config-file pyproject.toml
+	$(CARGO) fmt --manifest-path kernel/Cargo.toml --check
+	$(CARGO) clippy $(CRATE) --all-targets --features python --quiet -- -D warnings
+
+format: $(ENV) cargo ## rewrite sources in the house style
+	$(BIN)/ruff check --fix --select I --quiet
+	$(BIN)/ruff format
+	$(CARGO) fmt --manifest-path kernel/Cargo.toml
+
+check: lint test ## what CI runs
+
+bench: install ## measure the kernel and the whole process: see docs/performance.md
+	$(BIN)/python -m testbed.bench
+
+fuzz: cargo ## fuzz what reads foreign bytes and foreign expressions, a minute each
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz
+	cd kernel && for target in $$(cargo fuzz list); do \
+	    RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=$(SECONDS_PER_TARGET) || exit 1; \
+	done
+
+docs: install ## write docs/components.md anew from the docstrings
+	$(BIN)/python -m testbed.manual
+
+dist: install ## build a wheel into dist/
+	$(BIN)/maturin build --release --locked --out dist
+
+lock: $(ENV) ## pin the newest dependencies, with their hashes
+	@test -x $(BIN)/uv || $(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile $(PINNING) pyproject.toml --output-file requirements/run.txt
+	$(BIN)/uv pip compile $(PINNING) pyproject.toml --group dev -c requirements/run.txt --output-file requirements/dev.txt
+PINNING := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+clean: ## remove everything that was built
+	rm -rf .venv kernel/target kernel/fuzz/target dist $(KERNEL)
+
+.PHONY: cargo
+cargo:
+	@command -v cargo >/dev/null || { echo "Spanmill's kernel is written in Rust and cargo is not on the PATH: install it from https://rustup.rs and run make again." >&2; exit 1; }
+
+$(ENV): requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Spanmill needs Python 3.11 or newer: name one with make PYTHON=python3.12." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes --requirement $<
+	@touch $@
+
+$(KERNEL): $(SOURCES) $(ENV) | cargo
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
