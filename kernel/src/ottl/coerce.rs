@@ -1,0 +1,152 @@
+//! What becomes of a value where a function wants a string, a number, a bool or bytes.
+//!
+//! Only parameters that say so convert. `None` stands for nil, which converts to nil.
+
+use std::borrow::Cow;
+
+use super::datum::{Datum, Failure};
+use super::json;
+use super::time;
+
+fn unsupported(value: &Datum<'_>) -> Failure {
+    Failure::new(format!("unsupported type: {}", value.type_name()))
+}
+
+pub(super) fn text<'v>(value: Datum<'v>) -> Result<Option<Cow<'v, [u8]>>, Failure> {
+    let owned = |text: String| Ok(Some(Cow::Owned(text.into_bytes())));
+    match value {
+        Datum::Nil => Ok(None),
+        Datum::Text(text) => Ok(Some(text)),
+        Datum::Int(value) => owned(value.to_string()),
+        Datum::Double(number) if !number.is_finite() => Err(unsupported(&value)),
+        Datum::Double(value) => owned(json::number(value)),
+        Datum::Bool(value) => owned(value.to_string()),
+        Datum::Bytes(bytes) => owned(hex(&bytes)),
+        other => json::datum(&other).map(|text| Some(Cow::Owned(text))),
+    }
+}
+
+pub(super) fn int(value: &Datum<'_>) -> Result<Option<i64>, Failure> {
+    match value {
+        Datum::Nil => Ok(None),
+        Datum::Int(value) => Ok(Some(*value)),
+        Datum::Double(value) if *value >= -(2f64.powi(63)) && *value < 2f64.powi(63) => Ok(Some(*value as i64)),
+        Datum::Double(_) => Ok(Some(i64::MIN)),
+        Datum::Bool(value) => Ok(Some(i64::from(*value))),
+        Datum::Text(text) => parse_int(text).map(Some),
+        other => Err(unsupported(other)),
+    }
+}
+
+pub(super) fn double(value: &Datum<'_>) -> Result<Option<f64>, Failure> {
+    match value {
+        Datum::Nil => Ok(None),
+        Datum::Int(value) => Ok(Some(*value as f64)),
+        Datum::Double(value) => Ok(Some(*value)),
+        Datum::Bool(value) => Ok(Some(f64::from(u8::from(*value)))),
+        Datum::Text(text) => parse_double(text).map(Some),
+        other => Err(unsupported(other)),
+    }
+}
+
+pub(super) fn bool(value: &Datum<'_>) -> Result<Option<bool>, Failure> {
+    match value {
+        Datum::Nil => Ok(None),
+        Datum::Bool(value) => Ok(Some(*value)),
+        Datum::Int(value) => Ok(Some(*value != 0)),
+        Datum::Double(value) => Ok(Some(*value != 0.0)),
+        Datum::Text(text) => match &**text {
+            b"1" | b"t" | b"T" | b"true" | b"TRUE" | b"True" => Ok(Some(true)),
+            b"0" | b"f" | b"F" | b"false" | b"FALSE" | b"False" => Ok(Some(false)),
+            _ => Err(unparsable("Bool", text, "invalid syntax")),
+        },
+        other => Err(unsupported(other)),
+    }
+}
+
+pub(super) fn bytes<'v>(value: Datum<'v>) -> Result<Option<Cow<'v, [u8]>>, Failure> {
+    match value {
+        Datum::Nil => Ok(None),
+        Datum::Text(bytes) | Datum::Bytes(bytes) => Ok(Some(bytes)),
+        Datum::Int(value) => Ok(Some(Cow::Owned(value.to_be_bytes().to_vec()))),
+        Datum::Double(value) => Ok(Some(Cow::Owned(value.to_be_bytes().to_vec()))),
+        Datum::Bool(value) => Ok(Some(Cow::Owned(vec![u8::from(value)]))),
+        other => Err(unsupported(&other)),
+    }
+}
+
+fn unparsable(kind: &str, text: &[u8], why: &str) -> Failure {
+    Failure::new(format!("strconv.Parse{kind}: parsing {:?}: {why}", String::from_utf8_lossy(text)))
+}
+
+/// Decimal digits with an optional sign, and nothing else.
+fn parse_int(text: &[u8]) -> Result<i64, Failure> {
+    let digits = text.strip_prefix(b"+").or_else(|| text.strip_prefix(b"-")).unwrap_or(text);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(unparsable("Int", text, "invalid syntax"));
+    }
+    let parsed = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    parsed.ok_or_else(|| unparsable("Int", text, "value out of range"))
+}
+
+/// Go's notations: decimal, hexadecimal with a binary exponent, `inf`, `nan`, and `_` between digits.
+fn parse_double(text: &[u8]) -> Result<f64, Failure> {
+    let invalid = || unparsable("Float", text, "invalid syntax");
+    let is_digit = |index: usize| text.get(index).is_some_and(u8::is_ascii_alphanumeric);
+    let mut plain = String::with_capacity(text.len());
+    for (index, byte) in text.iter().enumerate() {
+        match byte {
+            b'_' if index > 0 && is_digit(index - 1) && is_digit(index + 1) => {}
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'+' | b'-' => plain.push(char::from(*byte)),
+            _ => return Err(invalid()),
+        }
+    }
+    let unsigned = plain.trim_start_matches(['+', '-']);
+    if let Some(hexadecimal) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
+        let value = parse_hexadecimal(hexadecimal).ok_or_else(invalid)?;
+        return Ok(if plain.starts_with('-') { -value } else { value });
+    }
+    let value: f64 = plain.parse().map_err(|_| invalid())?;
+    if value.is_infinite() && unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return Err(unparsable("Float", text, "value out of range"));
+    }
+    Ok(value)
+}
+
+fn parse_hexadecimal(text: &str) -> Option<f64> {
+    let (mantissa, exponent) = text.split_once(['p', 'P'])?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.len() + fraction.len() == 0 {
+        return None;
+    }
+    let digits = whole.chars().chain(fraction.chars());
+    let value = digits.map(|c| c.to_digit(16)).try_fold(0.0, |value, digit| Some(value * 16.0 + f64::from(digit?)))?;
+    let exponent = exponent.parse::<i32>().ok()?.checked_sub(4 * i32::try_from(fraction.len()).ok()?)?;
+    Some(value * 2f64.powi(exponent))
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
+/// How a message shows a value.
+pub(super) fn shown(value: &Datum<'_>) -> String {
+    match value {
+        Datum::Nil => "<nil>".to_owned(),
+        Datum::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        Datum::Bytes(bytes) => format!("{bytes:?}").replace(',', ""),
+        Datum::Int(value) => value.to_string(),
+        Datum::Bool(value) => value.to_string(),
+        Datum::Double(value) if value.is_nan() => "NaN".to_owned(),
+        Datum::Double(value) if value.is_infinite() => if *value > 0.0 { "+Inf" } else { "-Inf" }.to_owned(),
+        Datum::Double(value) => json::number(*value),
+        Datum::Time(value) => time::plain(*value),
+        Datum::Duration(value) => time::format_duration(*value),
+        Datum::TraceId(id) => hex(id),
+        Datum::SpanId(id) => hex(id),
+        other => json::datum(other)
+            .map_or_else(|_| other.type_name().to_owned(), |text| String::from_utf8_lossy(&text).into_owned()),
+    }
+}

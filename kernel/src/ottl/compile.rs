@@ -1,0 +1,314 @@
+//! Trees to expressions: names are looked up, arguments checked, constants settled.
+
+use super::ast::{self, ValueKind};
+use super::context::{Context, Subject};
+use super::datum::Datum;
+use super::eval::{Check, Expression, Key};
+use super::functions::{self, Argument, Function, Kind, Parameter};
+use super::path::{self, ENUMS, Entry, Keys};
+use super::problem::{Problem, guess};
+use crate::pattern;
+use crate::view::Needs;
+
+/// Compiles what belongs to one source text, for one context.
+pub(super) struct Compiler<'s> {
+    source: &'s str,
+    context: Context,
+    /// What must be decoded for what was compiled so far.
+    pub needs: Needs,
+}
+
+impl<'s> Compiler<'s> {
+    pub(super) fn new(source: &'s str, context: Context) -> Self {
+        Self { source, context, needs: Needs::default() }
+    }
+
+    fn problem<T>(&self, at: usize, message: impl Into<String>) -> Result<T, Problem> {
+        Err(Problem::new(self.source, at, message))
+    }
+
+    /// What literals decide is decided here. So an operand beside `or true` is never evaluated, and cannot fail.
+    pub(super) fn condition(&mut self, condition: &ast::Condition) -> Result<Check, Problem> {
+        Ok(match condition {
+            ast::Condition::Constant(value) => Check::Constant(*value),
+            ast::Condition::Or(terms) => match self.undecided(terms, true)? {
+                None => Check::Constant(true),
+                Some(terms) if terms.is_empty() => Check::Constant(false),
+                Some(terms) => Check::Or(terms),
+            },
+            ast::Condition::And(factors) => match self.undecided(factors, false)? {
+                None => Check::Constant(false),
+                Some(factors) if factors.is_empty() => Check::Constant(true),
+                Some(factors) => Check::And(factors),
+            },
+            ast::Condition::Not(inner) => match self.condition(inner)? {
+                Check::Constant(value) => Check::Constant(!value),
+                inner => Check::Not(Box::new(inner)),
+            },
+            ast::Condition::Compare { left, operator, right } => {
+                let literal = is_literal(left) && is_literal(right);
+                let check = Check::Compare { left: self.value(left)?, operator: *operator, right: self.value(right)? };
+                match if literal { check.test(&Subject::default()).ok() } else { None } {
+                    Some(value) => Check::Constant(value),
+                    None => check,
+                }
+            }
+            ast::Condition::Call(call) => Check::Call(self.call(call)?),
+        })
+    }
+
+    /// The parts that are not constant, or `None` if one of the constants is `decisive`.
+    fn undecided(&mut self, parts: &[ast::Condition], decisive: bool) -> Result<Option<Vec<Check>>, Problem> {
+        let mut checks = Vec::with_capacity(parts.len());
+        let mut decided = false;
+        for part in parts {
+            match self.condition(part)? {
+                Check::Constant(value) => decided |= value == decisive,
+                check => checks.push(check),
+            }
+        }
+        Ok((!decided).then_some(checks))
+    }
+
+    fn value(&mut self, value: &ast::Value) -> Result<Expression, Problem> {
+        if let Some(literal) = literal(value) {
+            return Ok(Expression::Constant(literal));
+        }
+        let expression = match &value.kind {
+            ValueKind::Name(name) => return self.name(name, value.at),
+            ValueKind::List(items) => Expression::List(self.values(items)?),
+            ValueKind::Map(entries) => {
+                let entries = entries.iter().map(|(key, value)| Ok((key.clone(), self.value(value)?)));
+                Expression::Map(entries.collect::<Result<_, Problem>>()?)
+            }
+            ValueKind::Path(path) => return self.path(path),
+            ValueKind::Call(call) => return self.call(call),
+            ValueKind::Positive(inner) => return self.value(inner),
+            ValueKind::Negative(inner) => Expression::Negative(Box::new(self.value(inner)?)),
+            ValueKind::Chain { first, rest } => {
+                let first = Box::new(self.value(first)?);
+                let rest = rest.iter().map(|(operator, value)| Ok((*operator, self.value(value)?)));
+                Expression::Chain { first, rest: rest.collect::<Result<_, Problem>>()? }
+            }
+            _ => return self.problem(value.at, "not a value"),
+        };
+        let constant = match &expression {
+            Expression::List(items) => items.iter().all(Expression::is_constant),
+            Expression::Map(entries) => entries.iter().all(|(_, value)| value.is_constant()),
+            Expression::Negative(inner) => inner.is_constant(),
+            Expression::Chain { first, rest } => {
+                first.is_constant() && rest.iter().all(|(_, value)| value.is_constant())
+            }
+            _ => false,
+        };
+        Ok(settle(expression, constant))
+    }
+
+    fn values(&mut self, values: &[ast::Value]) -> Result<Vec<Expression>, Problem> {
+        values.iter().map(|value| self.value(value)).collect()
+    }
+
+    fn name(&mut self, name: &str, at: usize) -> Result<Expression, Problem> {
+        if !self.context.has_enums() {
+            return self.problem(at, format!("{} conditions know no names such as {name}", self.context));
+        }
+        match ENUMS.iter().find(|(known, _)| *known == name) {
+            Some((_, value)) => Ok(Expression::Constant(Datum::Int(*value))),
+            None if functions::find(name).is_some() => {
+                self.problem(at, format!("the function {name} cannot stand here without its arguments"))
+            }
+            None => {
+                let hint = guess(name, ENUMS.iter().map(|(known, _)| *known));
+                self.problem(at, format!("unknown name {name}{hint}"))
+            }
+        }
+    }
+
+    fn path(&mut self, path: &ast::Path) -> Result<Expression, Problem> {
+        let dotted = path.dotted();
+        let Some((first, rest)) = path.segments.split_first() else { return self.problem(path.at, "an empty path") };
+        if first.name == path::REQUEST {
+            return self.problem(path.at, format!("'{dotted}': request metadata cannot be read here yet"));
+        }
+        // A lone word is a field of the own context, also where it is called like another one.
+        let (context, segments) = match Context::of_prefix(&first.name) {
+            Some(context) if !rest.is_empty() => (context, rest),
+            _ => (self.context, path.segments.as_slice()),
+        };
+        if context > self.context {
+            return self
+                .problem(path.at, format!("'{dotted}': a {} condition cannot look into a {context}", self.context));
+        }
+        let name = segments.iter().map(|segment| segment.name.as_str()).collect::<Vec<_>>().join(".");
+        let Some(entry) = path::entries(context).iter().find(|entry| entry.name == name) else {
+            let hint = self.path_hint(&dotted, &name, context);
+            return self.problem(path.at, format!("unknown path '{dotted}'{hint}"));
+        };
+        if entry.own && context != self.context {
+            return self
+                .problem(path.at, format!("'{dotted}': a {} condition has 'cache' of its own only", self.context));
+        }
+        self.needs = self.needs.union(entry.needs());
+        let Some((last, others)) = segments.split_last() else { return Ok(Expression::Path(entry)) };
+        if first.keys.len() + others.iter().map(|segment| segment.keys.len()).sum::<usize>() > 0
+            && path.segments.len() > 1
+        {
+            return self.problem(path.at, format!("'{dotted}': keys can stand behind the last name only"));
+        }
+        self.keyed(entry, &dotted, path.at, &last.keys)
+    }
+
+    fn keyed(
+        &mut self,
+        entry: &'static Entry,
+        dotted: &str,
+        at: usize,
+        keys: &[ast::Value],
+    ) -> Result<Expression, Problem> {
+        if keys.is_empty() {
+            return Ok(Expression::Path(entry));
+        }
+        match (entry.keys, keys) {
+            (Keys::None, _) => self.problem(at, format!("'{dotted}' has nothing to look up with a key")),
+            (Keys::TraceState, [key]) => Ok(Expression::TraceState { path: entry, key: Box::new(self.value(key)?) }),
+            (Keys::TraceState, _) => self.problem(at, format!("'{dotted}' takes one key")),
+            (Keys::Map, keys) => Ok(Expression::Member { map: entry, keys: self.keys(keys)? }),
+        }
+    }
+
+    /// What may have been meant, with the prefix as it was written.
+    fn path_hint(&self, dotted: &str, name: &str, context: Context) -> String {
+        if name == "duration" && context == Context::Span {
+            return "; write 'span.end_time - span.start_time'".to_owned();
+        }
+        let prefix = dotted.strip_suffix(name).unwrap_or("");
+        let candidates: Vec<String> =
+            path::entries(context).iter().map(|entry| format!("{prefix}{}", entry.name)).collect();
+        guess(dotted, candidates.iter().map(String::as_str))
+    }
+
+    fn keys(&mut self, keys: &[ast::Value]) -> Result<Vec<Key>, Problem> {
+        let compile = |key: &ast::Value| match &key.kind {
+            ValueKind::Text(text) => Ok(Key::Text(text.clone())),
+            ValueKind::Int(index) => Ok(Key::Int(*index)),
+            _ => Ok(Key::Dynamic(self.value(key)?)),
+        };
+        keys.iter().map(compile).collect()
+    }
+
+    fn call(&mut self, call: &ast::Call) -> Result<Expression, Problem> {
+        let Some(function) = functions::find(&call.name) else {
+            let known = functions::all().filter(|function| function.is_in(self.context)).map(|function| function.name);
+            let hint = guess(&call.name, known);
+            return self.problem(call.at, format!("undefined function {:?}{hint}", call.name));
+        };
+        if !function.is_in(self.context) {
+            return self
+                .problem(call.at, format!("{} conditions do not have the function {}", self.context, call.name));
+        }
+        let arguments = self.arguments(function, call)?;
+        let constant = function.constant && arguments.iter().all(Argument::is_constant) && call.keys.is_empty();
+        let keys = self.keys(&call.keys)?;
+        Ok(settle(Expression::Call { function, arguments, keys }, constant))
+    }
+
+    fn arguments(&mut self, function: &Function, call: &ast::Call) -> Result<Vec<Argument>, Problem> {
+        let least = function.parameters.iter().filter(|parameter| !parameter.optional).count();
+        if call.arguments.len() > function.parameters.len() || call.arguments.len() < least {
+            let most = function.parameters.len();
+            let expected = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            let given = call.arguments.len();
+            return self.problem(call.at, format!("{} takes {expected} arguments, got {given}", function.name));
+        }
+        let mut arguments: Vec<Argument> = function.parameters.iter().map(|_| Argument::Absent).collect();
+        for (position, given) in call.arguments.iter().enumerate() {
+            let index = match &given.name {
+                None => position,
+                Some(name) => match function.parameters.iter().position(|parameter| is_called(parameter, name)) {
+                    Some(index) => index,
+                    None => {
+                        let hint = guess(name, function.parameters.iter().map(|parameter| parameter.name));
+                        let message = format!("{} has no parameter {name}{hint}", function.name);
+                        return self.problem(given.value.at, message);
+                    }
+                },
+            };
+            if !matches!(arguments[index], Argument::Absent) {
+                let message = format!("{} is given {} twice", function.name, function.parameters[index].name);
+                return self.problem(given.value.at, message);
+            }
+            arguments[index] = self.argument(&function.parameters[index], &given.value)?;
+        }
+        for (argument, parameter) in arguments.iter().zip(function.parameters) {
+            if matches!(argument, Argument::Absent) && !parameter.optional {
+                return self.problem(call.at, format!("{} lacks its argument {}", function.name, parameter.name));
+            }
+        }
+        Ok(arguments)
+    }
+
+    fn argument(&mut self, parameter: &Parameter, value: &ast::Value) -> Result<Argument, Problem> {
+        let name = parameter.name;
+        match (parameter.kind, &value.kind) {
+            (Kind::Items | Kind::Texts, ValueKind::List(items)) => {
+                if items.is_empty() && parameter.kind == Kind::Items {
+                    return self.problem(value.at, format!("{name} must have at least one item"));
+                }
+                return Ok(Argument::Items(self.values(items)?));
+            }
+            (Kind::Items | Kind::Texts, _) => {
+                return self.problem(value.at, format!("{name} must be a list in brackets"));
+            }
+            (Kind::Pattern, ValueKind::Text(text)) => {
+                let text = String::from_utf8_lossy(text);
+                return match pattern::compile(&text) {
+                    Ok(regex) => Ok(Argument::Pattern(regex)),
+                    Err(error) => self.problem(value.at, format!("{text:?} is no regular expression: {error}")),
+                };
+            }
+            _ => {}
+        }
+        let expression = self.value(value)?;
+        let literal_list = matches!(value.kind, ValueKind::List(_) | ValueKind::Map(_));
+        if let Expression::Constant(constant) = &expression
+            && (is_literal(value) || literal_list)
+            && let Err(failure) = functions::check(parameter.kind, constant.borrow())
+        {
+            return self.problem(value.at, format!("{name}: {failure}"));
+        }
+        Ok(Argument::Value(expression))
+    }
+}
+
+/// Whether a parameter is meant: by its own name, or the same in camel case.
+fn is_called(parameter: &Parameter, name: &str) -> bool {
+    let plain = |text: &str| text.replace('_', "").to_lowercase();
+    parameter.name == name || plain(parameter.name) == plain(name)
+}
+
+/// A value that stands in the text as such. A number with a sign is an expression.
+fn literal(value: &ast::Value) -> Option<Datum<'static>> {
+    Some(match &value.kind {
+        ValueKind::Nil => Datum::Nil,
+        ValueKind::Bool(value) => Datum::Bool(*value),
+        ValueKind::Int(value) => Datum::Int(*value),
+        ValueKind::Double(value) => Datum::Double(*value),
+        ValueKind::Text(text) => Datum::Text(text.clone().into()),
+        ValueKind::Bytes(bytes) => Datum::Bytes(bytes.clone().into()),
+        _ => return None,
+    })
+}
+
+fn is_literal(value: &ast::Value) -> bool {
+    literal(value).is_some()
+}
+
+/// Evaluates what is constant once and for all. What fails is left to fail for every span, as it would in the
+/// Go collector.
+fn settle(expression: Expression, constant: bool) -> Expression {
+    if !constant {
+        return expression;
+    }
+    let value = expression.evaluate(&Subject::default()).ok().and_then(Datum::into_static);
+    value.map_or(expression, Expression::Constant)
+}

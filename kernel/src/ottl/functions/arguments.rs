@@ -1,0 +1,161 @@
+//! What a function was given.
+
+use std::borrow::Cow;
+
+use regex::bytes::Regex;
+
+use super::Kind;
+use crate::ottl::coerce;
+use crate::ottl::context::Subject;
+use crate::ottl::datum::{Datum, Failure, Held};
+use crate::ottl::eval::Expression;
+use crate::pattern;
+use crate::view::Map;
+
+/// An argument as it was compiled.
+#[derive(Debug)]
+pub(in crate::ottl) enum Argument {
+    Absent,
+    Value(Expression),
+    /// A list literal, where a parameter wants one.
+    Items(Vec<Expression>),
+    Pattern(Regex),
+}
+
+impl Argument {
+    /// Whether its value is known already.
+    pub(in crate::ottl) fn is_constant(&self) -> bool {
+        match self {
+            Self::Absent | Self::Pattern(_) => true,
+            Self::Value(value) => value.is_constant(),
+            Self::Items(items) => items.iter().all(Expression::is_constant),
+        }
+    }
+}
+
+/// The arguments of a call, for one subject. Asked for by position.
+pub(in crate::ottl) struct Arguments<'c, 'v> {
+    pub given: &'v [Argument],
+    pub subject: &'c Subject<'v>,
+}
+
+/// The complaint about a type.
+fn expected(type_name: &str, found: &Datum<'_>) -> Failure {
+    Failure::new(format!("expected {type_name} but got {}", found.type_name()))
+}
+
+/// Complains if a literal cannot be what a parameter takes.
+pub(in crate::ottl) fn check(kind: Kind, literal: Datum<'_>) -> Result<(), Failure> {
+    match (kind, &literal) {
+        (Kind::Any | Kind::Items | Kind::Texts, _) => Ok(()),
+        (Kind::Text | Kind::Pattern, Datum::Text(_))
+        | (Kind::Int, Datum::Int(_))
+        | (Kind::Double, Datum::Double(_))
+        | (Kind::Bool, Datum::Bool(_)) => Ok(()),
+        (Kind::Map, literal) if literal.is_map() => Ok(()),
+        (Kind::List, literal) if literal.is_list() => Ok(()),
+        (Kind::Text | Kind::Pattern, other) => Err(expected("string", other)),
+        (Kind::Int, other) => Err(expected("int64", other)),
+        (Kind::Double, other) => Err(expected("float64", other)),
+        (Kind::Bool, other) => Err(expected("bool", other)),
+        (Kind::Time, other) => Err(expected("time.Time", other)),
+        (Kind::Duration, other) => Err(expected("time.Duration", other)),
+        (Kind::Map, other) => Err(expected("pcommon.Map", other)),
+        (Kind::List, other) => Err(expected("pcommon.Slice", other)),
+        (Kind::TextLike, _) => coerce::text(literal).map(drop),
+        (Kind::IntLike, _) => coerce::int(&literal).map(drop),
+        (Kind::DoubleLike, _) => coerce::double(&literal).map(drop),
+        (Kind::BoolLike, _) => coerce::bool(&literal).map(drop),
+        (Kind::BytesLike, _) => coerce::bytes(literal).map(drop),
+    }
+}
+
+impl<'v> Arguments<'_, 'v> {
+    pub(super) fn is_given(&self, index: usize) -> bool {
+        !matches!(self.given.get(index), None | Some(Argument::Absent))
+    }
+
+    pub(super) fn value(&self, index: usize) -> Result<Datum<'v>, Failure> {
+        match self.given.get(index) {
+            Some(Argument::Value(expression)) => expression.evaluate(self.subject),
+            _ => Ok(Datum::Nil),
+        }
+    }
+
+    pub(super) fn text(&self, index: usize) -> Result<Cow<'v, [u8]>, Failure> {
+        match self.value(index)? {
+            Datum::Text(text) => Ok(text),
+            other => Err(expected("string", &other)),
+        }
+    }
+
+    pub(super) fn int(&self, index: usize) -> Result<i64, Failure> {
+        match self.value(index)? {
+            Datum::Int(value) => Ok(value),
+            other => Err(expected("int64", &other)),
+        }
+    }
+
+    /// The value of an optional parameter, or what holds without it.
+    pub(super) fn bool_or(&self, index: usize, default: bool) -> Result<bool, Failure> {
+        if !self.is_given(index) {
+            return Ok(default);
+        }
+        match self.value(index)? {
+            Datum::Bool(value) => Ok(value),
+            other => Err(expected("bool", &other)),
+        }
+    }
+
+    pub(super) fn time(&self, index: usize) -> Result<i128, Failure> {
+        match self.value(index)? {
+            Datum::Time(value) => Ok(value),
+            other => Err(expected("time.Time", &other)),
+        }
+    }
+
+    pub(super) fn duration(&self, index: usize) -> Result<i64, Failure> {
+        match self.value(index)? {
+            Datum::Duration(value) => Ok(value),
+            other => Err(expected("time.Duration", &other)),
+        }
+    }
+
+    /// Hands the map to `work`.
+    pub(super) fn with_map<T>(&self, index: usize, work: impl FnOnce(&Map<'_>) -> T) -> Result<T, Failure> {
+        let value = self.value(index)?;
+        match value.as_map() {
+            Some(map) => Ok(work(&map)),
+            None => Err(expected("pcommon.Map", &value)),
+        }
+    }
+
+    pub(super) fn text_like(&self, index: usize) -> Result<Option<Cow<'v, [u8]>>, Failure> {
+        coerce::text(self.value(index)?)
+    }
+
+    pub(super) fn bytes_like(&self, index: usize) -> Result<Option<Cow<'v, [u8]>>, Failure> {
+        coerce::bytes(self.value(index)?)
+    }
+
+    /// The items of a list literal, evaluated one by one.
+    pub(super) fn items(&self, index: usize) -> impl Iterator<Item = Result<Datum<'v>, Failure>> {
+        let items = match self.given.get(index) {
+            Some(Argument::Items(items)) => items.as_slice(),
+            _ => &[],
+        };
+        items.iter().map(|item| item.evaluate(self.subject))
+    }
+
+    pub(super) fn pattern(&self, index: usize) -> Result<Held<'v, Regex>, Failure> {
+        if let Some(Argument::Pattern(regex)) = self.given.get(index) {
+            return Ok(Held::Borrowed(regex));
+        }
+        let text = self.text(index)?;
+        let text = String::from_utf8_lossy(&text);
+        match pattern::compile(&text) {
+            Ok(regex) => Ok(Held::Owned(Box::new(regex))),
+            Err(error) => Err(Failure::new(format!("{text:?} is no regular expression: {error}"))),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Functions that make ids.
+
+use super::{Arguments, Function, Kind, needed};
+use crate::ottl::datum::{Datum, Failure};
+use crate::ottl::lexer::hex_digit;
+
+pub(super) static FUNCTIONS: &[Function] = &[
+    Function::new("TraceID", &[needed("target", Kind::BytesLike)], |args| id(args).map(Datum::TraceId)),
+    Function::new("SpanID", &[needed("target", Kind::BytesLike)], |args| id(args).map(Datum::SpanId)),
+];
+
+/// `N` bytes, or as many hexadecimal digits as they take.
+fn id<const N: usize>(args: &Arguments<'_, '_>) -> Result<[u8; N], Failure> {
+    let given = args.bytes_like(0)?.unwrap_or_default();
+    if let Ok(id) = <[u8; N]>::try_from(&*given) {
+        return Ok(id);
+    }
+    if given.len() == 2 * N && given.iter().all(u8::is_ascii_hexdigit) {
+        let mut id = [0; N];
+        for (byte, pair) in id.iter_mut().zip(given.chunks_exact(2)) {
+            *byte = hex_digit(pair[0]) << 4 | hex_digit(pair[1]);
+        }
+        return Ok(id);
+    }
+    Err(Failure::new(format!("an id is {N} bytes or {} hexadecimal digits", 2 * N)))
+}

@@ -1,0 +1,113 @@
+//! The functions that expressions can call: one entry each in a table.
+//!
+//! An entry says the name, the parameters with what they take, and what the function does with them. The
+//! compiler checks number, names and literals; [`Arguments`] evaluates an argument when the function asks for
+//! it, converts it as its kind says, and fails where it cannot.
+
+mod arguments;
+mod collections;
+mod ids;
+mod strings;
+mod times;
+mod types;
+
+pub(super) use arguments::{Argument, Arguments, check};
+
+use super::context::Context;
+use super::datum::{Datum, Failure};
+
+/// A function whose name starts upper case, and which gives a value.
+pub(super) struct Function {
+    pub name: &'static str,
+    pub parameters: &'static [Parameter],
+    pub call: for<'v> fn(&Arguments<'_, 'v>) -> Result<Datum<'v>, Failure>,
+    /// The one context that knows it, if not all do.
+    pub context: Option<Context>,
+    /// Whether it gives the same for the same arguments, so that constant ones can be settled at start.
+    pub constant: bool,
+}
+
+impl Function {
+    const fn new(
+        name: &'static str,
+        parameters: &'static [Parameter],
+        call: for<'v> fn(&Arguments<'_, 'v>) -> Result<Datum<'v>, Failure>,
+    ) -> Self {
+        Self { name, parameters, call, context: None, constant: true }
+    }
+
+    pub(super) fn is_in(&self, context: Context) -> bool {
+        self.context.is_none_or(|own| own == context)
+    }
+}
+
+/// One parameter. Optional ones stand behind all others.
+pub(super) struct Parameter {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub optional: bool,
+}
+
+const fn needed(name: &'static str, kind: Kind) -> Parameter {
+    Parameter { name, kind, optional: false }
+}
+
+const fn optional(name: &'static str, kind: Kind) -> Parameter {
+    Parameter { name, kind, optional: true }
+}
+
+/// What a parameter takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Any,
+    // Exactly this type.
+    Text,
+    Int,
+    Double,
+    Bool,
+    Time,
+    Duration,
+    Map,
+    List,
+    // Whatever converts to it.
+    TextLike,
+    IntLike,
+    DoubleLike,
+    BoolLike,
+    BytesLike,
+    /// A list literal, each of whose items may be anything.
+    Items,
+    /// A list literal of what converts to text.
+    Texts,
+    /// A regular expression: compiled at start if it is a literal.
+    Pattern,
+}
+
+/// The function of this name.
+pub(super) fn find(name: &str) -> Option<&'static Function> {
+    all().find(|function| function.name == name)
+}
+
+/// Every function there is.
+pub(super) fn all() -> impl Iterator<Item = &'static Function> {
+    [types::FUNCTIONS, strings::FUNCTIONS, ids::FUNCTIONS, collections::FUNCTIONS, times::FUNCTIONS]
+        .into_iter()
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_optional_parameters_stand_last() {
+        let names: Vec<_> = all().map(|function| function.name).collect();
+        let mut unique = names.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), names.len());
+        for function in all() {
+            assert!(function.parameters.is_sorted_by_key(|parameter| parameter.optional), "{}", function.name);
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The JSON that lists, maps and the like become where a function wants a string: compact, keys sorted, and
+//! `<`, `>`, `&` escaped, as Go's encoder does it.
+
+use std::borrow::Cow;
+
+use super::datum::{Datum, Failure};
+use super::time;
+use crate::view::{Map, Value};
+
+/// The JSON text of a value.
+pub(super) fn datum(value: &Datum<'_>) -> Result<Vec<u8>, Failure> {
+    let mut out = Vec::new();
+    put_datum(value, &mut out)?;
+    Ok(out)
+}
+
+/// The shortest digits that give the number back; an exponent below 1e-6 and from 1e21, of two digits at least.
+pub(super) fn number(value: f64) -> String {
+    let size = value.abs();
+    if size == 0.0 || (1e-6..1e21).contains(&size) {
+        return value.to_string();
+    }
+    let text = format!("{value:e}");
+    match text.split_once('e') {
+        Some((digits, exponent)) => {
+            let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+            format!("{digits}e{sign}{exponent:0>2}")
+        }
+        None => text,
+    }
+}
+
+fn put_datum(value: &Datum<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
+    match value {
+        Datum::Nil => out.extend_from_slice(b"null"),
+        Datum::Bool(value) => out.extend_from_slice(value.to_string().as_bytes()),
+        Datum::Int(value) | Datum::Duration(value) => out.extend_from_slice(value.to_string().as_bytes()),
+        Datum::Double(value) => put_double(*value, out)?,
+        Datum::Text(text) => put_text(text, out),
+        Datum::Bytes(bytes) => put_base64(bytes, out),
+        Datum::Time(value) => put_text(time::rfc3339(*value).as_bytes(), out),
+        Datum::TraceId(id) => put_list(id, out, |byte, out| put_datum(&Datum::Int(i64::from(*byte)), out))?,
+        Datum::SpanId(id) => put_list(id, out, |byte, out| put_datum(&Datum::Int(i64::from(*byte)), out))?,
+        Datum::Attributes(map) => put_map(map, out)?,
+        Datum::Nested(value) => put_value(value, out)?,
+        Datum::List(items) => put_list(items, out, put_datum)?,
+        Datum::Texts(items) => put_list(items, out, |text: &Cow<'_, [u8]>, out| {
+            put_text(text, out);
+            Ok(())
+        })?,
+        Datum::Status(_) | Datum::Events(_) | Datum::Links(_) => out.extend_from_slice(b"{}"),
+    }
+    Ok(())
+}
+
+/// Recurses as deep as values nest, which arrival and the parser both bound.
+fn put_value(value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
+    if let Some(items) = value.as_list() {
+        return put_list(&items, out, put_value);
+    }
+    match value.as_map() {
+        Some(map) => put_map(&map, out),
+        None => put_datum(&Datum::of(value), out),
+    }
+}
+
+fn put_map(map: &Map<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
+    let mut entries: Vec<_> = map.entries().iter().collect();
+    entries.sort_by(|a, b| a.key.cmp(&b.key));
+    // Where a key stands more than once, the first one counts.
+    entries.dedup_by(|b, a| a.key == b.key);
+    out.push(b'{');
+    for (index, entry) in entries.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        put_text(&entry.key, out);
+        out.push(b':');
+        put_value(entry.value(), out)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn put_list<T>(
+    items: &[T],
+    out: &mut Vec<u8>,
+    put: impl Fn(&T, &mut Vec<u8>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    out.push(b'[');
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        put(item, out)?;
+    }
+    out.push(b']');
+    Ok(())
+}
+
+fn put_double(value: f64, out: &mut Vec<u8>) -> Result<(), Failure> {
+    if !value.is_finite() {
+        return Err(Failure::new("unsupported value: not a finite number"));
+    }
+    out.extend_from_slice(number(value).as_bytes());
+    Ok(())
+}
+
+fn put_text(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for c in String::from_utf8_lossy(text).chars() {
+        match c {
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            '\n' => out.extend_from_slice(b"\\n"),
+            '\r' => out.extend_from_slice(b"\\r"),
+            '\t' => out.extend_from_slice(b"\\t"),
+            '\0'..='\x1f' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                out.extend_from_slice(format!("\\u{:04x}", c as u32).as_bytes());
+            }
+            c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    out.push(b'"');
+}
+
+fn put_base64(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    out.push(b'"');
+    for chunk in bytes.chunks(3) {
+        let group = chunk.iter().fold(0u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for index in 0..4 {
+            out.push(if index <= chunk.len() { DIGITS[(group >> (18 - 6 * index)) as usize & 63] } else { b'=' });
+        }
+    }
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_look_as_in_go() {
+        for (value, text) in [
+            (1.0, "1"),
+            (1.5, "1.5"),
+            (-0.0, "-0"),
+            (1e21, "1e+21"),
+            (1e-7, "1e-07"),
+            (1e-6, "0.000001"),
+            (1.5e300, "1.5e+300"),
+            (123_456_789_012_345_680_000.0, "123456789012345680000"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+    }
+
+    #[test]
+    fn text_and_bytes_are_escaped() {
+        let mut out = Vec::new();
+        put_text("<a&\"\\\n\u{1}é>".as_bytes(), &mut out);
+        assert_eq!(String::from_utf8_lossy(&out), r#""\u003ca\u0026\"\\\n\u0001é\u003e""#);
+        for (bytes, text) in [(&b""[..], "\"\""), (b"a", "\"YQ==\""), (b"ab", "\"YWI=\""), (b"abc", "\"YWJj\"")] {
+            let mut out = Vec::new();
+            put_base64(bytes, &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), text);
+        }
+    }
+}
