@@ -270,17 +270,18 @@ impl Translation<'_> {
                 return Ok(());
             }
             first = false;
-            if c == '[' && self.pattern[at..].starts_with("[:") {
-                if let Some(length) = self.pattern[at + 2..].find(":]") {
-                    let end = at + 2 + length + 2;
-                    let name = self.pattern[at + 2..at + 2 + length].trim_start_matches('^');
-                    if !POSIX.contains(&name) {
-                        return Err(format!("unknown character class `{}`", &self.pattern[at..end]));
-                    }
-                    self.out.push_str(&self.pattern[at..end]);
-                    self.skip_to(end);
-                    continue;
+            if c == '['
+                && self.pattern[at..].starts_with("[:")
+                && let Some(length) = self.pattern[at + 2..].find(":]")
+            {
+                let end = at + 2 + length + 2;
+                let name = self.pattern[at + 2..at + 2 + length].trim_start_matches('^');
+                if !POSIX.contains(&name) {
+                    return Err(format!("unknown character class `{}`", &self.pattern[at..end]));
                 }
+                self.out.push_str(&self.pattern[at..end]);
+                self.skip_to(end);
+                continue;
             }
             let low = match if c == '\\' { self.member_escape(at)? } else { Member::Char(c) } {
                 Member::Char(c) => c,

@@ -1,5 +1,13 @@
 //! What a program can do with spans. One op, one file.
 
+mod filter;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer};
+
+pub use self::filter::{ConditionList, ErrorMode, FilterOp, FilterSettings};
+use crate::error::OptionError;
 use crate::origin::Origin;
 use crate::view::{Needs, ResourceView, ScopeView, SpanView};
 
@@ -118,9 +126,17 @@ pub struct Prune {
 }
 
 /// Builds the op of this kind.
-pub fn build<'de, D: serde::Deserializer<'de>>(
-    kind: &str,
-    _settings: D,
-) -> Result<std::sync::Arc<dyn Op>, crate::error::OptionError> {
-    Err(crate::error::OptionError::new("", format!("unknown op {kind:?}")))
+pub fn build<'de, D: Deserializer<'de>>(kind: &str, settings: D) -> Result<Arc<dyn Op>, OptionError> {
+    match kind {
+        "filter" => Ok(Arc::new(FilterOp::new(read(settings)?)?)),
+        _ => Err(OptionError::new("", format!("unknown op {kind:?}"))),
+    }
+}
+
+/// The settings of an op, or the path of the one that is wrong.
+fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(settings: D) -> Result<T, OptionError> {
+    serde_path_to_error::deserialize(settings).map_err(|error| {
+        let path = error.path().to_string().replace('.', "::");
+        OptionError::new(if path == "::" { String::new() } else { path }, error.into_inner().to_string())
+    })
 }

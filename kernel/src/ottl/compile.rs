@@ -70,7 +70,7 @@ impl<'s> Compiler<'s> {
         Ok((!decided).then_some(checks))
     }
 
-    fn value(&mut self, value: &ast::Value) -> Result<Expression, Problem> {
+    pub(super) fn value(&mut self, value: &ast::Value) -> Result<Expression, Problem> {
         if let Some(literal) = literal(value) {
             return Ok(Expression::Constant(literal));
         }

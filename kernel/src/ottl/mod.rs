@@ -21,6 +21,8 @@ mod parser;
 mod path;
 mod predicate;
 mod problem;
+#[cfg(test)]
+mod recorded;
 mod time;
 
 pub use context::{Context, Subject};
