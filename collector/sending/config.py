@@ -1,0 +1,122 @@
+"""Settings that every exporter has, spelt as in the Go collector.
+
+    exporters:
+      otlp:
+        endpoint: backend:4317
+        timeout: 5s
+        retry_on_failure:
+          initial_interval: 1s
+          max_elapsed_time: 10m
+        sending_queue:
+          queue_size: 200_000
+          sizer: items
+          num_consumers: 4
+
+An exporter's settings derive from `SendingConfig`, or from `LocalSendingConfig` where queue and retries make little
+sense and are off until they are asked for.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta
+
+from collector.config.types import Config, Duration, FieldError, NonNegativeInt, PositiveInt, Section
+
+
+class Sizer(StrEnum):
+    """What `queue_size` counts."""
+
+    REQUESTS = "requests"
+    """Batches."""
+    ITEMS = "items"
+    """Spans."""
+    BYTES = "bytes"
+    """Bytes on the wire."""
+
+
+class RetryConfig(Config):
+    """When a batch that the backend did not take is sent again."""
+
+    enabled: bool = True
+    """Send again at all."""
+    initial_interval: Duration = Duration.parse("5s")
+    """The wait after the first failure."""
+    randomization_factor: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    """How far a wait may lie from the computed one, as a share of it, so that senders do not march in step."""
+    multiplier: Annotated[float, Meta(ge=0)] = 1.5
+    """What the wait grows by with every failure."""
+    max_interval: Duration = Duration.parse("30s")
+    """Where the wait stops to grow."""
+    max_elapsed_time: Duration = Duration.parse("5m")
+    """How long after its first attempt a batch is given up; 0 is never."""
+
+    def __post_init__(self) -> None:
+        """Check what the fields' types cannot say. The Go collector checks it with `enabled: false` too."""
+        for field in ("initial_interval", "max_interval", "max_elapsed_time"):
+            if getattr(self, field) < 0:
+                raise FieldError(field, f"must be 0 or more, got {getattr(self, field)}")
+        if self.max_elapsed_time > 0:
+            for field in ("initial_interval", "max_interval"):
+                if self.max_elapsed_time < getattr(self, field):
+                    raise FieldError(
+                        "max_elapsed_time",
+                        f"must be at least {field} {getattr(self, field)}, got {self.max_elapsed_time}",
+                    )
+
+
+class QueueConfig(Config):
+    """The queue between pipelines and the backend. Batches count against its bounds until they are finished."""
+
+    num_consumers: PositiveInt = 10
+    """How many batches are sent at the same time. Waiting for a retry does not count."""
+    queue_size: PositiveInt = 1000
+    """How much the queue holds, in units of `sizer`."""
+    sizer: Sizer = Sizer.REQUESTS
+    """What `queue_size` counts: `requests` (batches), `items` (spans) or `bytes`."""
+    max_bytes: NonNegativeInt = 256 << 20
+    """How many bytes of memory the queue may hold besides, whatever the sizer; 0 is no bound."""
+    block_on_overflow: bool = False
+    """Let pipelines wait for room, where otherwise a full queue refuses."""
+    wait_for_result: bool = False
+    """Let pipelines wait until the backend has answered, and hear what it said."""
+    storage: str | None = None
+    """Not supported yet: a queue on disk."""
+    batch: Any = UNSET
+    """Not supported yet: batching inside the queue. Use the `batch` processor."""
+
+    def __post_init__(self) -> None:
+        """Check what the fields' types cannot say."""
+        if self.storage is not None:
+            raise FieldError("storage", "not supported yet: the queue is held in memory; remove this line")
+        if self.batch is not UNSET and self.batch != {"enabled": False}:
+            raise FieldError("batch", "not supported yet: put the `batch` processor at the end of the pipeline instead")
+
+
+class SendingConfig(Config):
+    """Base of the settings of exporters."""
+
+    timeout: Duration = Duration.parse("5s")
+    """How long one attempt may take; 0 is as long as it likes."""
+    retry_on_failure: RetryConfig = RetryConfig()
+    """When a batch that the backend did not take is sent again."""
+    sending_queue: Section[QueueConfig] = QueueConfig()
+    """The queue before the backend. With `enabled: false` pipelines wait for the backend."""
+
+    def __post_init__(self) -> None:
+        """Check what the fields' types cannot say."""
+        if self.timeout < 0:
+            raise FieldError("timeout", f"must be 0 or more, got {self.timeout}")
+
+
+class LocalSendingConfig(SendingConfig):
+    """Base of the settings of exporters that work on this machine: no queue and no retries until asked for."""
+
+    timeout: Duration = Duration(0)
+    """How long one attempt may take; 0 is as long as it likes."""
+    retry_on_failure: RetryConfig = RetryConfig(enabled=False)
+    """When a batch that was not taken is sent again; off unless the section is there."""
+    sending_queue: Section[QueueConfig] = None
+    """The queue before the exporter; off unless the section is there."""

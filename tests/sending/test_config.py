@@ -1,0 +1,63 @@
+"""What the settings of exporters refuse."""
+
+import pytest
+
+from collector.config.types import Config, Duration, FieldError
+from collector.sending.config import LocalSendingConfig, QueueConfig, RetryConfig, SendingConfig
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: SendingConfig(timeout=Duration(-1)), "timeout: must be 0 or more, got -1s"),
+        (lambda: RetryConfig(initial_interval=Duration(-5)), "initial_interval: must be 0 or more, got -5s"),
+        (
+            lambda: RetryConfig(max_elapsed_time=Duration(2)),
+            "max_elapsed_time: must be at least initial_interval 5s, got 2s",
+        ),
+        (
+            lambda: RetryConfig(max_elapsed_time=Duration(20)),
+            "max_elapsed_time: must be at least max_interval 30s, got 20s",
+        ),
+        (
+            lambda: RetryConfig(enabled=False, max_interval=Duration(-1)),
+            "max_interval: must be 0 or more, got -1s",
+        ),
+        (
+            lambda: QueueConfig(storage="file_storage"),
+            "storage: not supported yet: the queue is held in memory; remove this line",
+        ),
+        (
+            lambda: QueueConfig(batch=None),
+            "batch: not supported yet: put the `batch` processor at the end of the pipeline instead",
+        ),
+    ],
+)
+def test_refuses(build: object, message: str) -> None:
+    """Each of these is a mistake, and the message names the field."""
+    with pytest.raises(FieldError) as caught:
+        build()  # type: ignore[operator]
+
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: RetryConfig(max_elapsed_time=Duration(0)),
+        lambda: QueueConfig(batch={"enabled": False}),
+        lambda: QueueConfig(max_bytes=0),
+    ],
+)
+def test_accepts(build: object) -> None:
+    """A budget of 0 is endless, and what is switched off is no concern."""
+    assert isinstance(build(), Config)  # type: ignore[operator]
+
+
+def test_local_exporters_neither_queue_nor_retry() -> None:
+    """Their defaults are off, one by one."""
+    config = LocalSendingConfig()
+
+    assert config.sending_queue is None
+    assert not config.retry_on_failure.enabled
+    assert config.timeout == 0
