@@ -7,14 +7,11 @@ traceback, and goes on upstream as a `ComponentError`, which everybody knows how
 from __future__ import annotations
 
 import logging
-import time
 
 from collector.component import Consumer
 from collector.errors import ComponentError, ConsumeError
 from collector.spans import SpanBatch
-
-_TRACEBACK_EVERY = 10.0
-"""Seconds. A component that fails for one batch mostly fails for the next thousand as well."""
+from collector.telemetry.occasional import Occasional
 
 
 class Guard:
@@ -24,8 +21,7 @@ class Guard:
         self.next = next
         self._name = name
         self._logger = logger
-        self._log_from = 0.0
-        self._unlogged = 0
+        self._reports = Occasional()
 
     async def consume(self, batch: SpanBatch) -> None:
         """Hand on the batch. Raises `ConsumeError` only."""
@@ -34,17 +30,6 @@ class Guard:
         except ConsumeError:
             raise
         except Exception as error:
-            self._log(error)
+            if (note := self._reports.note()) is not None:
+                self._logger.error(f"a bug in {self._name}: {type(error).__name__} escaped{note}", exc_info=error)
             raise ComponentError(f"{self._name}: {type(error).__name__}: {error}") from error
-
-    def _log(self, error: Exception) -> None:
-        now = time.monotonic()
-        if now < self._log_from:
-            self._unlogged += 1
-            return
-        before = f" ({self._unlogged} more since the last report)" if self._unlogged else ""
-        self._logger.error(
-            f"a bug in {self._name}: {type(error).__name__} escaped, the batch was refused{before}", exc_info=error
-        )
-        self._log_from = now + _TRACEBACK_EVERY
-        self._unlogged = 0

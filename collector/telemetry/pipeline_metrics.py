@@ -1,7 +1,7 @@
 """The ledger and the process as metrics.
 
 What the Go collector counts as well has the names it has there (`otelcol_…`). What only our ledger knows, the reasons
-above all, is called `spanmill_…`. A counter appears with its component, at 0, so that a rate has something to start from.
+above all, is called `spanmill_…`. A counter appears with its component, at 0, so that a rate has a beginning.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
 
 from collector import memory
 from collector.ledger import ExporterAccount, Ledger, ProcessorAccount, Reason, ReceiverAccount
@@ -139,6 +140,38 @@ def _exporters(metrics: Metrics, ledger: Ledger) -> None:
                 yield Sample({"exporter": id, "reason": reason}, spans)
 
     metrics.register("spanmill_exporter_failed_spans", MetricKind.COUNTER, "Spans that were lost, by reason.", failed)
+
+
+class Queue(Protocol):
+    """What stands before an exporter."""
+
+    @property
+    def queue_size(self) -> int:
+        """What it holds, in units of its sizer."""
+
+    @property
+    def queue_capacity(self) -> int | None:
+        """The most it holds; `None` where there is no queue."""
+
+    @property
+    def in_flight(self) -> int:
+        """Attempts that are under way."""
+
+
+def register_queues(metrics: Metrics, queues: Mapping[str, Queue]) -> None:
+    """Show the sending queues, by exporter id."""
+
+    def gauge(name: str, help: str, read: Callable[[Queue], int | None]) -> None:
+        def samples() -> Iterator[Sample]:
+            for id, queue in queues.items():
+                if queue.queue_capacity is not None and (value := read(queue)) is not None:
+                    yield Sample({"exporter": id, "data_type": "traces"}, value)
+
+        metrics.register(name, MetricKind.GAUGE, help, samples)
+
+    gauge("otelcol_exporter_queue_size", "What the queue holds, in units of its sizer.", lambda q: q.queue_size)
+    gauge("otelcol_exporter_queue_capacity", "The most that the queue holds.", lambda q: q.queue_capacity)
+    gauge("otelcol_exporter_in_flight_requests", "Attempts that are under way.", lambda q: q.in_flight)
 
 
 def register_process(metrics: Metrics, resource: Mapping[str, str]) -> None:

@@ -1,0 +1,112 @@
+"""The end of a collector: stopping stage after stage under one deadline, and the account of it all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
+
+from collector.ledger import Ledger, Reason
+from collector.telemetry.logs import log
+
+_FIRST_MOMENT = 0.05
+"""Seconds that a component gets however late it is, so that it can at least release what it has."""
+
+_LAST_MOMENT = 1.0
+"""Seconds that a component gets to react when its shutdown is cancelled."""
+
+
+class Stoppable(Protocol):
+    """What can be shut down."""
+
+    async def shutdown(self) -> None:
+        """Hand over what is held and release everything."""
+
+
+class Drain:
+    """One deadline, in the time of the loop, for everything that is shut down; `hurry` moves it to now."""
+
+    def __init__(self, deadline: float, hurry: asyncio.Event) -> None:
+        self._deadline = deadline
+        self._hurry = hurry
+
+    async def stage(self, chains: Sequence[Sequence[tuple[str, Stoppable]]], *, share: float = 1.0) -> None:
+        """Shut down some components, in order within a chain, all chains at the same time.
+
+        The stage may use that share of the time that is left: who is stuck must not take the time of those behind.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + share * max(0.0, self._deadline - loop.time())
+        stopping = {loop.create_task(_stop(chain)) for chain in chains if chain}
+        hurry = loop.create_task(self._hurry.wait())
+        try:
+            while (pending := {task for task in stopping if not task.done()}) and not hurry.done():
+                if loop.time() >= until:
+                    break
+                await asyncio.wait({*pending, hurry}, timeout=until - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            hurry.cancel()
+        if pending:
+            await asyncio.wait(pending, timeout=_FIRST_MOMENT)
+            for task in pending:
+                task.cancel()
+            await asyncio.wait(pending, timeout=_LAST_MOMENT)
+
+
+async def _stop(chain: Sequence[tuple[str, Stoppable]]) -> None:
+    """Shut down one after the other. When it is cancelled, those that are left are still told, and at once."""
+    cancelled = False
+    for name, component in chain:
+        stopping = asyncio.ensure_future(component.shutdown())
+        if cancelled:
+            await asyncio.wait([stopping], timeout=_FIRST_MOMENT)
+            stopping.cancel()
+        try:
+            await stopping
+        except asyncio.CancelledError:
+            cancelled = True
+            log.warning(f"{name} did not finish its shutdown in time")
+        except Exception:
+            log.exception(f"a bug in {name}: its shutdown failed")
+
+
+def report(ledger: Ledger) -> None:
+    """Book what is still held as lost, and say what became of all spans."""
+    lost = [
+        *(
+            (f"processors::{id} in {pipeline}", account.abandon())
+            for (pipeline, id), account in ledger.processors.items()
+        ),
+        *((f"exporters::{id}", account.abandon()) for id, account in ledger.exporters.items()),
+    ]
+    for name, spans in lost:
+        if spans:
+            log.error(f"{name} lost {spans} spans: the shutdown deadline passed before they could be handed on")
+    for id, accounts in ledger.receivers.items():
+        for transport, inn in accounts.transports.items():
+            log.info(
+                f"receivers::{id}: received {inn.received} spans over {transport}, accepted {inn.accepted},"
+                f" refused {inn.refused}; requests {inn.requests_received}, refused {inn.requests_refused}"
+            )
+    for pipeline, account in ledger.pipelines.items():
+        failed = sum((part.failed for part in account.processors), account.failed)
+        log.info(
+            f"pipelines::{pipeline}: took {account.taken} spans,"
+            f" filtered {sum(part.filtered for part in account.processors)},"
+            f" sampled out {sum(part.sampled_out for part in account.processors)},"
+            f" failed {_reasons(failed)}, passed on {account.passed_on}"
+        )
+    for id, out in ledger.exporters.items():
+        log.info(
+            f"exporters::{id}: was offered {out.offered} spans, delivered {out.delivered},"
+            f" failed {_reasons(out.failed)}"
+        )
+    for problem in ledger.problems():
+        log.warning(f"the ledger does not balance: {problem}")
+
+
+def _reasons(failed: Counter[Reason]) -> str:
+    """Write `0`, or `12 (10 queue_full, 2 too_large)`."""
+    parts = ", ".join(f"{spans} {reason}" for reason, spans in failed.items() if spans)
+    return f"{failed.total()} ({parts})" if parts else "0"

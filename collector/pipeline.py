@@ -1,0 +1,209 @@
+"""From a configuration to wired components, back to front.
+
+    receiver → (fan-out to pipelines) → head → guard → processor → … → tail → (fan-out to exporters) → guard → sender
+
+Processors are built once for each pipeline, receivers and exporters once for each id. Neighbouring `SpanOp`s become
+one `ProgramProcessor`. Building acquires nothing: `validate` does it too. What cannot be built comes back as one
+`ConfigError`, a line for each problem.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from collector._kernel import OptionError
+from collector.component import (
+    AccountT,
+    Component,
+    Consumer,
+    Exporter,
+    Extension,
+    Kind,
+    Processor,
+    Receiver,
+    Settings,
+    SpanOp,
+)
+from collector.config.model import CollectorConfig, PipelineConfig
+from collector.config.types import FieldError
+from collector.errors import ConfigError
+from collector.fanout import Branch, fan_out
+from collector.guard import Guard
+from collector.ledger import (
+    Account,
+    ExporterAccount,
+    Ledger,
+    PipelineAccount,
+    ProcessorAccount,
+    ReceiverAccounts,
+)
+from collector.program import Member, ProgramProcessor
+from collector.sending.sender import Sender
+from collector.spans import SpanBatch
+from collector.telemetry.logs import component_logger
+from collector.telemetry.metrics import Metrics
+
+
+class Head:
+    """The entrance of a pipeline, where its account begins."""
+
+    def __init__(self, next: Consumer, account: PipelineAccount) -> None:
+        self.next = next
+        self._account = account
+
+    async def consume(self, batch: SpanBatch) -> None:
+        """Hand on the batch, and book it once it was taken."""
+        await self.next.consume(batch)
+        self._account.taken += len(batch)
+
+
+class Tail:
+    """The exit of a pipeline, before the exporters."""
+
+    def __init__(self, next: Consumer, account: PipelineAccount) -> None:
+        self.next = next
+        self._account = account
+
+    async def consume(self, batch: SpanBatch) -> None:
+        """Hand on the batch, and book it once it was taken."""
+        await self.next.consume(batch)
+        self._account.passed_on += len(batch)
+
+
+@dataclass(slots=True)
+class Machine:
+    """Everything that a configuration asks for, wired and not yet started."""
+
+    extensions: dict[str, Extension] = field(default_factory=dict)
+    receivers: dict[str, Receiver] = field(default_factory=dict)
+    processors: dict[str, list[tuple[str, Component]]] = field(default_factory=dict)
+    """For each pipeline its processors by name, front to back. A fused run is one of them."""
+    exporters: dict[str, Sender] = field(default_factory=dict)
+    heads: dict[str, Consumer] = field(default_factory=dict)
+    """The entrance of each pipeline."""
+    ledger: Ledger = field(default_factory=Ledger)
+    metrics: Metrics = field(default_factory=Metrics)
+
+
+def build(config: CollectorConfig, metrics: Metrics | None = None) -> Machine:
+    """Build all components that pipelines and `service::extensions` mention. Raises `ConfigError`."""
+    builder = _Builder(config, Machine(metrics=metrics or Metrics()))
+    builder.run()
+    if builder.problems:
+        # A processor of two pipelines fails in both, and is one problem.
+        raise ConfigError("\n".join(dict.fromkeys(builder.problems)))
+    return builder.machine
+
+
+class _Builder:
+    """The state of one `build`."""
+
+    def __init__(self, config: CollectorConfig, machine: Machine) -> None:
+        self.config = config
+        self.machine = machine
+        self.problems: list[str] = []
+
+    def run(self) -> None:
+        machine, pipelines = self.machine, self.config.pipelines
+        for id in self.config.enabled_extensions:
+            with self._reporting(Kind.EXTENSION, id):
+                part = self.config.part(Kind.EXTENSION, id)
+                machine.extensions[id] = part.component(part.config, self._settings(Kind.EXTENSION, id, Account()))
+        for id in _unique(pipeline.exporters for pipeline in pipelines.values()):
+            with self._reporting(Kind.EXPORTER, id):
+                machine.exporters[id] = self._exporter(id)
+        for name, pipeline in pipelines.items():
+            machine.heads[name] = self._pipeline(name, pipeline)
+        for id in _unique(pipeline.receivers for pipeline in pipelines.values()):
+            with self._reporting(Kind.RECEIVER, id):
+                machine.receivers[id] = self._receiver(id)
+
+    @contextlib.contextmanager
+    def _reporting(self, kind: Kind, id: str) -> Iterator[None]:
+        """Turn what a component says about its settings into a line of the report."""
+        where = f"{kind.section}::{id}"
+        try:
+            yield
+        except OptionError as error:
+            path, message = error.args
+            self.problems.append(f"{where}::{path}: {message}" if path else f"{where}: {message}")
+        except FieldError as error:
+            self.problems.append(f"{where}::{error}")
+        except ConfigError as error:
+            self.problems += [f"{where}::{line}" for line in str(error).splitlines()]
+
+    def _settings(self, kind: Kind, id: str, account: AccountT, pipeline: str = "") -> Settings[AccountT]:
+        return Settings(
+            id=id,
+            account=account,
+            metrics=self.machine.metrics,
+            logger=component_logger(kind, id, pipeline),
+            pipeline=pipeline,
+        )
+
+    def _exporter(self, id: str) -> Sender:
+        part = self.config.part(Kind.EXPORTER, id)
+        account = self.machine.ledger.exporters[id] = ExporterAccount()
+        settings = self._settings(Kind.EXPORTER, id, account)
+        exporter: Exporter = part.component(part.config, settings)
+        return Sender(exporter, part.config, settings)
+
+    def _pipeline(self, name: str, pipeline: PipelineConfig) -> Consumer:
+        """Build a pipeline from its end to its entrance, which is returned."""
+        ledger = self.machine.ledger
+        account = ledger.pipelines[name] = PipelineAccount()
+        branches = [
+            Branch(Guard(sender, f"exporters::{id}", sender.exporter.settings.logger), sender.exporter.settings.account)
+            for id in dict.fromkeys(pipeline.exporters)
+            if (sender := self.machine.exporters.get(id))
+        ]
+        next: Consumer = Tail(fan_out(branches), account)
+        built: list[tuple[str, Component]] = []
+        run: list[Member] = []
+        for id in reversed(pipeline.processors):
+            part = self.config.part(Kind.PROCESSOR, id)
+            counts = ledger.processors[name, id] = ProcessorAccount()
+            account.processors.insert(0, counts)
+            settings = self._settings(Kind.PROCESSOR, id, counts, name)
+            with self._reporting(Kind.PROCESSOR, id):
+                if issubclass(part.component, SpanOp):
+                    op = part.component(part.config, settings)
+                    run.insert(0, Member(op, op.ops()))
+                    continue
+                next = self._fuse(run, next, built)
+                run = []
+                processor: Processor = part.component(part.config, settings, next)
+                built.insert(0, (f"processors::{id}", processor))
+                next = Guard(processor, f"processors::{id}", settings.logger)
+        head = Head(self._fuse(run, next, built), account)
+        self.machine.processors[name] = built
+        return head
+
+    def _fuse(self, run: Sequence[Member], next: Consumer, built: list[tuple[str, Component]]) -> Consumer:
+        """Put a run of neighbouring ops before `next`."""
+        if not run:
+            return next
+        name = "processors::" + "+".join(member.processor.settings.id for member in run)
+        program = ProgramProcessor(run, next)
+        built.insert(0, (name, program))
+        return Guard(program, name, run[0].processor.settings.logger)
+
+    def _receiver(self, id: str) -> Receiver:
+        part = self.config.part(Kind.RECEIVER, id)
+        names = [name for name, pipeline in self.config.pipelines.items() if id in pipeline.receivers]
+        heads = [Branch(self.machine.heads[name], self.machine.ledger.pipelines[name]) for name in names]
+        account = self.machine.ledger.receivers[id] = ReceiverAccounts()
+        receiver: Receiver = part.component(part.config, self._settings(Kind.RECEIVER, id, account), fan_out(heads))
+        receiver.needs_origin = any(
+            isinstance(processor, ProgramProcessor) and processor.reads_origin
+            for name in names
+            for _, processor in self.machine.processors[name]
+        )
+        return receiver
+
+
+def _unique(ids: Iterable[Sequence[str]]) -> Iterable[str]:
+    return dict.fromkeys(itertools.chain.from_iterable(ids))
