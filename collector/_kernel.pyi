@@ -128,12 +128,12 @@ class Accumulator:
     ) -> None: ...
     def add(self, batch: SpanBatch, now: float) -> None: ...
     def take(self, now: float) -> SpanBatch | None:
-        """The next batch that is due by size or by age, or `None`."""
+        """The next batch, if it is due by spans, by bytes or by age. To be called until there is none."""
     def flush(self) -> SpanBatch | None:
         """The next batch whether due or not, within the maximum sizes; `None` when nothing is held."""
     @property
     def due_at(self) -> float | None:
-        """When what is held gets too old; `None` when nothing is held or only size counts."""
+        """When what is held gets too old; `None` when nothing is held."""
     @property
     def spans(self) -> int:
         """Spans held."""

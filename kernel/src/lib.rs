@@ -24,6 +24,7 @@ pub mod samples;
 pub mod scan;
 pub mod setting;
 pub mod shape;
+pub mod split;
 pub mod view;
 pub mod wire;
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::error::Malformed;
 use crate::origin::Origin;
+use crate::split::{self, Bounds};
 use crate::wire::fields;
 use crate::{normalize, scan};
 
@@ -89,6 +90,21 @@ impl SpanBatch {
     #[must_use]
     pub fn with_chunks(&self, chunks: Vec<Chunk>) -> Self {
         Self { repaired: self.repaired, origin: self.origin.clone(), ..Self::from_chunks(chunks) }
+    }
+
+    /// Cuts at span boundaries, in order, into parts within `bounds`. A span larger than that goes alone.
+    pub fn split(&self, bounds: Bounds) -> Vec<Self> {
+        self.split_after(bounds, bounds)
+    }
+
+    /// The same, with the first part within `first`: what is left of a batch begun before. It is empty where
+    /// nothing fits.
+    pub fn split_after(&self, first: Bounds, bounds: Bounds) -> Vec<Self> {
+        let mut parts: Vec<Self> =
+            split::split(&self.chunks, first, bounds).into_iter().map(|part| self.with_chunks(part)).collect();
+        // Repaired strings are counted where they arrived, once.
+        parts.iter_mut().skip(1).for_each(|part| part.repaired = 0);
+        parts
     }
 
     pub fn chunks(&self) -> &[Chunk] {

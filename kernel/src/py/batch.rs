@@ -8,6 +8,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict};
 
 use super::guarded;
+use crate::split::Bounds;
 use crate::{origin, rope};
 
 #[pyclass(frozen, eq, hash, module = "collector._kernel")]
@@ -91,6 +92,13 @@ impl SpanBatch {
     #[getter]
     fn origin(&self) -> Option<Origin> {
         self.0.origin().cloned().map(Origin)
+    }
+
+    #[pyo3(signature = (max_spans=0, max_bytes=0))]
+    fn split(&self, py: Python<'_>, max_spans: usize, max_bytes: usize) -> PyResult<Vec<Self>> {
+        let bounds = Bounds::new(max_spans, max_bytes);
+        let parts = guarded(py, self.0.size(), || self.0.split(bounds))?;
+        Ok(parts.into_iter().map(Self).collect())
     }
 
     fn encode<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
