@@ -12,18 +12,25 @@ from real protobuf messages, and `decode` turns a batch back into them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from types import ModuleType
 from typing import Any, TypeVar
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
-from collector.component import Delivery, Exporter, Extension, Settings
+from collector import distribution
+from collector.component import Consumer, Delivery, Exporter, Extension, Kind, Receiver, Settings
+from collector.config.loading import load
+from collector.config.model import CollectorConfig
 from collector.config.types import Config
-from collector.errors import RetryableError
+from collector.errors import ConsumeError, RetryableError
 from collector.ledger import Account, ExporterAccount, ProcessorAccount, ReceiverAccounts
+from collector.service import Service
 from collector.spans import Origin, SpanBatch, receive
 from collector.telemetry.metrics import Metrics
 
@@ -180,7 +187,10 @@ class Blocking(Sink):
 
 
 class SinkExporter(Exporter):
-    """An exporter that keeps what it delivers. `outcomes` are raised or returned first, one for each call."""
+    """An exporter that keeps what it delivers. `outcomes` are raised or returned first, one for each call.
+
+    In a configuration its type is `sink`.
+    """
 
     def __init__(
         self,
@@ -201,6 +211,29 @@ class SinkExporter(Exporter):
             raise outcome
         self.batches.append(batch)
         return outcome
+
+
+class Feed(Receiver):
+    """A receiver that is fed by the test. In a configuration its type is `feed`."""
+
+    config_type = Config
+
+    def __init__(self, config: Config, settings: Settings[ReceiverAccounts], next: Consumer) -> None:
+        super().__init__(config, settings, next)
+        self.account = settings.account.on("test")
+
+    async def send(self, batch: SpanBatch) -> None:
+        """Hand a batch to the pipelines, as a receiver does. Raises what they raise."""
+        self.account.received += len(batch)
+        self.account.requests_received += 1
+        try:
+            await self.next.consume(batch)
+        except (ConsumeError, asyncio.CancelledError):
+            self.account.refused += len(batch)
+            self.account.requests_refused += 1
+            raise
+        self.account.accepted += len(batch)
+        self.account.requests_accepted += 1
 
 
 class StubHost:
@@ -261,3 +294,45 @@ async def cancel_after(steps: int, call: Callable[[], Coroutine[Any, Any, None]]
     task.cancel()
     [outcome] = await asyncio.gather(task, return_exceptions=True)
     return outcome
+
+
+_LOCAL = "collector.testing.local"
+"""A module that exists while `known` is in force: configurations name components by module."""
+
+
+@contextlib.contextmanager
+def known(kind: Kind, **components: type) -> Iterator[None]:
+    """Let configurations use components of a test, by type: `known(Kind.PROCESSOR, broken=Broken)`."""
+    module = sys.modules.setdefault(_LOCAL, ModuleType(_LOCAL))
+    references = distribution.references(kind)
+    before = dict(references)
+    for type_, component in components.items():
+        setattr(module, component.__name__, component)
+        references[type_] = f"{_LOCAL}:{component.__name__}"
+    try:
+        yield
+    finally:
+        references.clear()
+        references.update(before)
+
+
+def configure(yaml: str, *overrides: str) -> CollectorConfig:
+    """Decode a configuration, in which `feed` is a receiver and `sink` an exporter. Raises `ConfigError`.
+
+    The page with the collector's own metrics is off unless an override switches it on.
+    """
+    quiet = "service.telemetry.metrics.level=none"
+    with known(Kind.RECEIVER, feed=Feed), known(Kind.EXPORTER, sink=SinkExporter):
+        return load([f"yaml:{yaml}"], [quiet, *overrides])
+
+
+@contextlib.asynccontextmanager
+async def running(yaml: str, *overrides: str, shutdown_timeout: float = 10.0) -> AsyncIterator[Service]:
+    """Run a configuration around a test: see `configure`. Afterwards the ledger must balance."""
+    service = Service(configure(yaml, *overrides), shutdown_timeout=shutdown_timeout)
+    await service.start()
+    try:
+        yield service
+    finally:
+        await service.shutdown()
+    assert service.machine.ledger.problems() == []  # noqa: S101  it is an assertion for tests

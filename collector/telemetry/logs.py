@@ -13,16 +13,18 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from collector.component import Kind
+from collector.config.model import LogsConfig
 
 LEVELS: Mapping[str, int] = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
     "warn": logging.WARNING,
+    "warning": logging.WARNING,
     "error": logging.ERROR,
     "dpanic": logging.CRITICAL,
     "panic": logging.CRITICAL,
@@ -37,46 +39,6 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 log = logging.getLogger("spanmill")
 """What the collector itself says. Components have loggers of their own below it."""
-
-
-class SamplingConfig(Protocol):
-    """`service::telemetry::logs::sampling`."""
-
-    @property
-    def tick(self) -> float:
-        """Seconds after which counting begins anew."""
-
-    @property
-    def initial(self) -> int:
-        """How many equal messages are written in a tick."""
-
-    @property
-    def thereafter(self) -> int:
-        """Each how many-th of the others is written; 0 is none."""
-
-
-class LogsConfig(Protocol):
-    """`service::telemetry::logs`."""
-
-    @property
-    def level(self) -> str:
-        """A key of `LEVELS`, in any case."""
-
-    @property
-    def encoding(self) -> str:
-        """`console` or `json`."""
-
-    @property
-    def sampling(self) -> SamplingConfig | None:
-        """How equal messages are thinned out; `None` is not at all."""
-
-    @property
-    def output_paths(self) -> Sequence[str]:
-        """`stderr`, `stdout` or files."""
-
-    @property
-    def initial_fields(self) -> Mapping[str, Any]:
-        """Fields of every line."""
 
 
 class _Component(logging.Filter):
@@ -186,8 +148,8 @@ def configure(config: LogsConfig) -> None:
     for path in config.output_paths:
         handler = _Handler(path) if path in _Handler.STREAMS else _FileHandler(path, encoding="utf-8")
         handler.setFormatter(formatter)
-        if sampling := config.sampling:
-            handler.addFilter(Sampling(sampling.tick, sampling.initial, sampling.thereafter))
+        if config.sampling.enabled:
+            handler.addFilter(Sampling(config.sampling.tick, config.sampling.initial, config.sampling.thereafter))
         root.addHandler(handler)
     level = LEVELS[config.level.lower()]
     log.setLevel(level)
