@@ -126,7 +126,7 @@ mod tests {
     fn is_due_by_spans() {
         let mut held = accumulator(8, 0, 0, 1.0);
         held.add(batch(7), 0.0);
-        assert_eq!(sizes(&mut held, 0.5), []);
+        assert!(sizes(&mut held, 0.5).is_empty());
         held.add(batch(7), 0.5);
         assert_eq!(sizes(&mut held, 0.5), [14]);
         assert_eq!((held.spans(), held.pinned(), held.due_at()), (0, 0, None));
@@ -136,7 +136,7 @@ mod tests {
     fn is_due_by_bytes_and_stays_within_them() {
         let mut held = accumulator(1000, 0, 50, 1.0);
         held.add(batch(4), 0.0);
-        assert_eq!(sizes(&mut held, 0.0), []);
+        assert!(sizes(&mut held, 0.0).is_empty());
         held.add(batch(12), 0.0);
         let taken = held.take(0.0).unwrap();
         assert!(taken.size() <= 50 && taken.len() > 4);
@@ -149,7 +149,7 @@ mod tests {
         held.add(batch(1), 10.0);
         held.add(batch(1), 10.9);
         assert_eq!(held.due_at(), Some(11.0));
-        assert_eq!(sizes(&mut held, 10.99), []);
+        assert!(sizes(&mut held, 10.99).is_empty());
         assert_eq!(sizes(&mut held, 11.0), [2]);
     }
 

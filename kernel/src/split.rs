@@ -283,7 +283,7 @@ mod tests {
             for part in parts {
                 assert!(part.iter().map(|chunk| chunk.data.len()).sum::<usize>() <= bytes);
                 for chunk in part {
-                    assert_eq!(chunk.spans, fields(&chunk.data).map(|field| count_spans(field.bytes)).sum());
+                    assert_eq!(chunk.spans, fields(&chunk.data).map(|field| count_spans(field.bytes)).sum::<usize>());
                 }
             }
         }
