@@ -1,4 +1,6 @@
 """The processors of this distribution."""
 
-FACTORIES: dict[str, str] = {}
+FACTORIES: dict[str, str] = {
+    "filter": "processors.filter:FilterProcessor",
+}
 """Type → lazy reference `module:Class`."""

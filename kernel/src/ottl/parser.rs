@@ -1,9 +1,11 @@
 //! Tokens to a tree, by recursive descent.
 //!
-//!     statement  = editor [ "where" condition ]
-//!     condition  = term { "or" term }
-//!     term       = factor { "and" factor }
-//!     factor     = [ "not" ] ( comparison | "true" | "false" | function | "(" condition ")" )
+//! ```text
+//! statement  = editor [ "where" condition ]
+//! condition  = term { "or" term }
+//! term       = factor { "and" factor }
+//! factor     = [ "not" ] ( comparison | "true" | "false" | function | "(" condition ")" )
+//! ```
 //!
 //! What parentheses hold, a condition or arithmetic, is told by the token behind them, so nothing is ever read
 //! twice. Nesting is bounded: every walk over the tree recurses, and a stack overflow would end the process.

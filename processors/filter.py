@@ -1,0 +1,190 @@
+"""`filter`: drop what matches a condition.
+
+Conditions are written in OTTL and asked from the outside in: a resource, a scope or a span for which one is true
+goes with all that is in it, and of a span that stays each event is asked. Any condition that is true drops; children
+and parents of a dropped span stay. Place it early, so that nothing else is spent on what goes.
+
+    processors:
+      filter:
+        error_mode: ignore
+        trace_conditions:
+          - resource.attributes["deployment.environment"] == "dev"
+          - span.kind == SPAN_KIND_SERVER and IsMatch(span.name, "^GET /(healthz|readyz)$")
+          - spanevent.name == "debug"
+
+What a condition is asked about is told by its paths. One without any, `IsRootSpan()` say, needs it said:
+
+    processors:
+      filter/roots:
+        trace_conditions:
+          - context: span
+            conditions:
+              - not IsRootSpan()
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from collector._kernel import Op, OpCounts
+from collector.component import Settings, SpanOp
+from collector.config.problems import guess
+from collector.config.types import Config, FieldError, Notice
+from collector.ledger import ProcessorAccount
+from collector.telemetry.metrics import MetricKind, Sample
+
+OtherSignal = Annotated[Any, Notice("has no effect here: Spanmill takes traces only")]
+
+
+class _Word(str):
+    """One of a few words, in any case."""
+
+    __slots__ = ()
+    words: tuple[str, ...] = ()
+
+    @classmethod
+    def decode(cls, value: Any) -> Self:
+        """Take what stands in the YAML. Raises `ValueError`."""
+        word = value.lower() if isinstance(value, str) else ""
+        if word not in cls.words:
+            hint = guess(word, cls.words) if word else ""
+            msg = f"must be one of {', '.join(cls.words)}, got {value!r}{hint}"
+            raise ValueError(msg)
+        return cls(word)
+
+
+class ErrorMode(_Word):
+    """What becomes of a condition that cannot be evaluated."""
+
+    __slots__ = ()
+    words = ("ignore", "silent", "propagate")
+
+
+class Context(_Word):
+    """What a condition is asked about."""
+
+    __slots__ = ()
+    words = ("resource", "scope", "span", "spanevent")
+
+
+class TraceConditions(Config):
+    """Conditions with settings of their own. They take a pass over the spans of their own, too."""
+
+    conditions: list[str]
+    """OTTL conditions. Any that is true drops."""
+
+    context: Context | None = None
+    """What they are asked about. Paths of that context need no prefix then: `name == "x"`."""
+
+    error_mode: ErrorMode | None = None
+    """As `error_mode` of the processor, which holds where nothing is said here."""
+
+
+class LevelConditions(Config):
+    """Conditions by level. Paths of the level need no prefix: `name == "x"`."""
+
+    resource: list[str] = []
+    """Asked of resources."""
+
+    span: list[str] = []
+    """Asked of spans."""
+
+    spanevent: list[str] = []
+    """Asked of the events of spans."""
+
+
+class FilterConfig(Config):
+    """Settings of the `filter` processor."""
+
+    error_mode: ErrorMode = ErrorMode("ignore")
+    """What becomes of a condition that cannot be evaluated, because a function is given a missing attribute, say.
+    `ignore`: it counts as false, and a warning says so once. `silent`: no warning either. `propagate`: the whole
+    request is refused, and its sender may try again."""
+
+    trace_conditions: list[str | TraceConditions] = []
+    """OTTL conditions, or groups of them with a `context` each. A list has one kind or the other."""
+
+    traces: LevelConditions | None = None
+    """The older form: conditions by level. `trace_conditions` says the same and replaces it."""
+
+    logs: OtherSignal = None
+    """Taken, so that a configuration of the Go collector loads; it has no effect."""
+    metrics: OtherSignal = None
+    """Taken and without effect, like `logs`."""
+    profiles: OtherSignal = None
+    """Taken and without effect, like `logs`."""
+    log_conditions: OtherSignal = None
+    """Taken and without effect, like `logs`."""
+    metric_conditions: OtherSignal = None
+    """Taken and without effect, like `logs`."""
+    profile_conditions: OtherSignal = None
+    """Taken and without effect, like `logs`."""
+
+    def __post_init__(self) -> None:
+        if len({isinstance(entry, str) for entry in self.trace_conditions}) > 1:
+            raise FieldError("trace_conditions", "must be conditions only, or groups of conditions only")
+        if self.trace_conditions and self.traces is not None:
+            raise FieldError("traces", "cannot stand beside trace_conditions; write these conditions there")
+
+
+class FilterProcessor(SpanOp):
+    """Drops resources, scopes, spans and events that match a condition."""
+
+    config_type = FilterConfig
+    config: FilterConfig
+
+    def __init__(self, config: FilterConfig, settings: Settings[ProcessorAccount]) -> None:
+        super().__init__(config, settings)
+        self._filtered = 0
+        self._warned = False
+        settings.metrics.register(
+            "otelcol_processor_filter_spans_filtered",
+            MetricKind.COUNTER,
+            "Spans that the filter processor dropped.",
+            lambda: [Sample({"filter": settings.id}, self._filtered)],
+        )
+
+    def ops(self) -> list[Op]:
+        """One for each group of conditions."""
+        return [Op("filter", settings) for settings in _op_settings(self.config)]
+
+    def committed(self, counts: list[OpCounts]) -> None:
+        """Count what was dropped, and warn once of conditions that fail."""
+        self._filtered += sum(count.dropped for count in counts)
+        failure = next((count.first_failure for count in counts if count.first_failure), None)
+        if failure and not self._warned:
+            self._warned = True
+            self.settings.logger.warning(
+                "a condition counts as false where it fails, and this is said once: %s", failure
+            )
+
+
+def _op_settings(config: FilterConfig) -> list[dict[str, object]]:
+    """What the kernel is told. `option` is where conditions stand, for messages."""
+    plain = [entry for entry in config.trace_conditions if isinstance(entry, str)]
+    if plain:
+        lists: list[dict[str, object]] = [{"option": "trace_conditions", "conditions": plain}]
+        return [{"error_mode": config.error_mode, "conditions": lists}]
+    if config.trace_conditions:
+        return [
+            {
+                "error_mode": group.error_mode or config.error_mode,
+                "conditions": [
+                    {
+                        "option": f"trace_conditions[{index}]::conditions",
+                        "context": group.context,
+                        "conditions": group.conditions,
+                    }
+                ],
+            }
+            for index, group in enumerate(config.trace_conditions)
+            if isinstance(group, TraceConditions)
+        ]
+    if config.traces is not None:
+        levels = {level: getattr(config.traces, level) for level in ("resource", "span", "spanevent")}
+        lists = [
+            {"option": f"traces::{level}", "context": level, "conditions": conditions}
+            for level, conditions in levels.items()
+        ]
+        return [{"error_mode": config.error_mode, "conditions": lists}]
+    return []
