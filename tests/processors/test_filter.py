@@ -14,7 +14,7 @@ from collector.config.problems import Problems, Where
 from collector.errors import ConfigError, RetryableError
 from collector.program import Member, ProgramProcessor
 from collector.spans import SpanBatch, receive
-from collector.telemetry.exposition import render
+from collector.telemetry.exposition import exposition
 from collector.testing import Sink, decode, key_values, make_request, make_spans, settings
 from processors.filter import Context, ErrorMode, FilterConfig, FilterProcessor, LevelConditions, TraceConditions
 
@@ -165,7 +165,7 @@ async def test_what_was_dropped_is_counted_once_it_is_gone() -> None:
     sink = await consume(processor, make_spans(4))
 
     assert len(sink) == 1
-    assert 'otelcol_processor_filter_spans_filtered{filter="filter/noise"} 3' in render(given.metrics)
+    assert 'otelcol_processor_filter_spans_filtered{filter="filter/noise"} 3' in exposition(given.metrics)
     assert (given.account.taken, given.account.filtered, given.account.passed_on) == (4, 3, 1)
 
 
