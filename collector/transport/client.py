@@ -1,0 +1,143 @@
+"""Settings of gRPC clients, spelt as in the Go collector, and what their endpoints mean.
+
+endpoint: backend:4317              TLS, as always unless `tls.insecure` says otherwise
+endpoint: https://backend:4317      the same
+endpoint: http://backend:4317       the same: the scheme does not switch TLS off
+endpoint: dns:///backend:4317       all addresses of a name, in turn
+endpoint: unix:///run/backend.sock
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET
+
+from collector.config.types import Config, Duration, FieldError, NonNegativeInt, Notice, Section
+from collector.sending.config import SendingConfig
+from collector.transport.settings import NO_BUFFERS
+from collector.transport.tls import ClientTlsConfig
+
+_HEADER = re.compile(r"[0-9a-z_.-]+")
+_SCHEME = re.compile(r"(https?|dns|passthrough)://(?:[^/]*/(?=.*:))?", re.IGNORECASE)
+_HOST_PORT = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^:/\[\]]*):([0-9]{1,5})")
+
+
+class Header(Config):
+    """A header, where they are given as a list."""
+
+    name: str
+    """Its name."""
+    value: str
+    """Its value."""
+
+
+class KeepaliveClientConfig(Config):
+    """Pings to the server."""
+
+    time: Duration = Duration.parse("10s")
+    """Ping a server that was silent for so long. Servers disconnect clients that ping more often than they like."""
+    timeout: Duration = Duration.parse("10s")
+    """Close the connection when a ping is not answered for so long."""
+    permit_without_stream: bool = False
+    """Ping while no request is running."""
+
+
+class GrpcClientConfig(SendingConfig):
+    """Settings of an exporter that is a gRPC client."""
+
+    endpoint: str = ""
+    """Where to connect: `host:port`, `dns:///host:port` or `unix:///path`; a scheme `http://` has no effect."""
+    engine: Literal["grpcio"] = "grpcio"
+    """What sends: only `grpcio` so far."""
+    tls: Section[ClientTlsConfig] = ClientTlsConfig()
+    """TLS is on unless `insecure: true` stands here."""
+    compression: Literal["gzip", "none", "", "snappy", "zstd"] = "gzip"
+    """`gzip` or `none`."""
+    headers: dict[str, str] | list[Header] = {}
+    """Sent with every request: a map, or a list of `name` and `value`."""
+    keepalive: Section[KeepaliveClientConfig] = None
+    """Pings; off unless the section is there."""
+    balancer_name: Literal["round_robin", "pick_first", ""] = "round_robin"
+    """How requests are spread where a name has several addresses."""
+    authority: str = ""
+    """Stands for the host in requests, instead of the one in `endpoint`."""
+    wait_for_ready: bool = False
+    """Let a request wait for a connection until its timeout, where otherwise it fails at once."""
+    user_agent: str = ""
+    """How the client calls itself."""
+    read_buffer_size: Annotated[NonNegativeInt, NO_BUFFERS] = 0
+    """Taken, without effect."""
+    write_buffer_size: Annotated[NonNegativeInt, NO_BUFFERS] = 512 * 1024
+    """Taken, without effect."""
+    auth: Any = UNSET
+    """Not supported yet: an extension that adds credentials. A fixed token can stand in `headers`."""
+    middlewares: Annotated[list[Any], Notice("there are no middlewares here")] = []
+    """Taken, without effect."""
+
+    def __post_init__(self) -> None:
+        """Check what the fields' types cannot say."""
+        super().__post_init__()
+        if self.compression in {"snappy", "zstd"}:
+            raise FieldError(
+                "compression", f"{self.compression} is not supported by the grpcio engine; use gzip or none"
+            )
+        if self.auth is not UNSET and self.auth is not None:
+            raise FieldError("auth", "not supported yet: put a fixed token into `headers` instead")
+        if self.tls and (unsupported := self.tls.unsupported_by_grpcio()):
+            option, _, why = unsupported.partition(": ")
+            raise FieldError(f"tls::{option}", why)
+        target(self.endpoint)
+        _ = self.metadata
+
+    @property
+    def plaintext(self) -> bool:
+        """Whether TLS is off."""
+        return self.tls is None or self.tls.plaintext
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        """The headers as gRPC wants them. Raises `FieldError`."""
+        pairs = (
+            list(self.headers.items())
+            if isinstance(self.headers, dict)
+            else [(header.name, header.value) for header in self.headers]
+        )
+        names: set[str] = set()
+        found: list[tuple[str, str | bytes]] = []
+        for name, value in pairs:
+            lower = name.lower()
+            if not _HEADER.fullmatch(lower) or lower.startswith("grpc-"):
+                raise FieldError("headers", f"{name!r} cannot be the name of a gRPC header")
+            if lower in names:
+                raise FieldError("headers", f"{name!r} is there twice")
+            names.add(lower)
+            if lower.endswith("-bin"):
+                found.append((lower, value.encode()))
+            elif not value.isascii() or not value.isprintable():
+                raise FieldError("headers", f"the value of {name!r} must be printable ASCII")
+            else:
+                found.append((lower, value))
+        return tuple(found)
+
+
+def target(endpoint: str) -> str:
+    """Say an endpoint as gRPC's resolver does. Raises `FieldError`."""
+    if not endpoint:
+        raise FieldError("endpoint", "is required, such as backend:4317")
+    if endpoint.startswith("unix:"):
+        path = re.sub(r"^unix:(//)?", "", endpoint)
+        if not path:
+            raise FieldError("endpoint", "the path of the unix socket is missing, such as unix:///run/backend.sock")
+        return f"unix:{path}"
+    if endpoint.startswith(("ipv4:", "ipv6:", "unix-abstract:", "vsock:", "xds:")):
+        return endpoint
+    scheme = _SCHEME.match(endpoint)
+    address = endpoint[scheme.end() :] if scheme else endpoint
+    parts = _HOST_PORT.fullmatch(address.removesuffix("/"))
+    if not parts or not 0 < int(parts[2]) <= 65535:
+        raise FieldError("endpoint", f"must be host:port, such as backend:4317, got {endpoint!r}")
+    host_port = f"{parts[1] or 'localhost'}:{parts[2]}"
+    # `passthrough` is the Go library's word for not resolving at all, which here the default comes closest to.
+    return f"{scheme[0]}{host_port}" if scheme and scheme[1].lower() == "dns" else host_port

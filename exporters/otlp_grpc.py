@@ -1,0 +1,74 @@
+"""`otlp_grpc`, also called `otlp`: send spans to an OTLP backend or another collector over gRPC.
+
+TLS is on unless `tls.insecure` switches it off. A server that cannot be reached is no error at start: the exporter
+connects when there is something to send, and tries again.
+
+    exporters:
+      otlp_grpc:
+        endpoint: backend:4317
+        compression: gzip
+        headers:
+          x-tenant: research
+        tls:
+          ca_file: /etc/spanmill/ca.pem
+        sending_queue:
+          sizer: items
+          queue_size: 100_000
+"""
+
+from __future__ import annotations
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from collector.component import Delivery, Exporter, Host, Settings
+from collector.ledger import ExporterAccount
+from collector.spans import SpanBatch
+from collector.transport.client import GrpcClientConfig
+from collector.transport.grpc_client import GrpcClient
+
+_METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+
+_NOTHING_REJECTED = (b"", b"\n\x00")
+"""An empty response, and one whose partial success is there and empty, as the Go collector writes it."""
+
+
+class OtlpGrpcConfig(GrpcClientConfig):
+    """Settings of the `otlp_grpc` exporter."""
+
+
+class OtlpGrpcExporter(Exporter):
+    """Sends each batch as one `ExportTraceServiceRequest`."""
+
+    config_type = OtlpGrpcConfig
+
+    def __init__(self, config: OtlpGrpcConfig, settings: Settings[ExporterAccount]) -> None:
+        super().__init__(config, settings)
+        self._client = GrpcClient(config, _METHOD, config.timeout)
+
+    async def start(self, host: Host) -> None:
+        """Make the channel. Raises `StartError`."""
+        tls = self.config.tls
+        if tls and tls.insecure and not tls.plaintext:
+            self.settings.logger.warning(f"tls: {tls.CA_WINS}")
+        self._client.open()
+
+    async def export(self, batch: SpanBatch) -> Delivery:
+        """Send the batch once. Raises `RetryableError`, `PermanentError` or `TooLargeError`."""
+        return delivery(await self._client.call(batch.encode()))
+
+    async def shutdown(self) -> None:
+        """Close the channel."""
+        await self._client.close()
+
+
+def delivery(answer: bytes) -> Delivery:
+    """Read what the backend said to a batch that it took."""
+    if answer in _NOTHING_REJECTED:
+        return Delivery()
+    try:
+        partial = ExportTraceServiceResponse.FromString(answer).partial_success
+    except DecodeError:
+        # The backend has the spans: sending them again would only make duplicates.
+        return Delivery(message="an answer that cannot be read")
+    return Delivery(max(0, partial.rejected_spans), partial.error_message)
