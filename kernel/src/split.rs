@@ -307,7 +307,7 @@ mod tests {
     fn a_slice_shares_memory_unless_it_is_small_beside_it() {
         let whole = chunk(&[6, 2]);
         let bounds = Bounds::new(6, 0);
-        let parts = split(&[whole.clone()], bounds, bounds);
+        let parts = split(std::slice::from_ref(&whole), bounds, bounds);
         assert_eq!(parts[0][0].pinned, whole.data.len());
         assert_eq!(parts[1][0].pinned, parts[1][0].data.len());
     }

@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyDict};
 
 use super::guarded;
 use crate::split::Bounds;
-use crate::{origin, rope};
+use crate::{json, origin, rope};
 
 #[pyclass(frozen, eq, hash, module = "collector._kernel")]
 #[derive(PartialEq, Eq, Hash)]
@@ -92,6 +92,11 @@ impl SpanBatch {
     #[getter]
     fn origin(&self) -> Option<Origin> {
         self.0.origin().cloned().map(Origin)
+    }
+
+    fn to_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let json = guarded(py, self.0.size(), || json::encode(&self.0))?;
+        Ok(PyBytes::new(py, &json))
     }
 
     #[pyo3(signature = (max_spans=0, max_bytes=0))]
