@@ -33,7 +33,7 @@ class Clock:
         return self.now
 
 
-def _start(  # noqa: PLR0917  a span is these six things
+def _start(  # noqa: PLR0917
     tracer: Tracer,
     clock: Clock,
     name: str,

@@ -1,0 +1,81 @@
+"""The kernel alone: processor time of one thread per span, next to parsing the same bytes in Python.
+
+Cases take turns, round after round, so that a busy machine slows all of them; what counts is the median.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from collector._kernel import Program, SpanBatch
+from collector.component import Kind
+from collector.config.loading import load
+from collector.testing import settings
+from testbed.bench.payload import request
+
+CHAIN = Path(__file__).with_name("chain.yaml")
+SPANS = 512
+ROUNDS = 25
+CALLS = 40
+YARDSTICK = "protobuf parse in Python"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What a case costs."""
+
+    case: str
+    us_per_span: float
+    ratio: float
+    """To the yardstick."""
+
+
+def program(ids: Sequence[str]) -> Program:
+    """Fuse processors of the chain, as the pipeline would."""
+    config = load([str(CHAIN)], [])
+    ops = []
+    for id in ids:
+        part = config.part(Kind.PROCESSOR, id)
+        ops += part.component(part.config, settings(id)).ops()
+    return Program(ops)
+
+
+def measure() -> list[Figure]:
+    """Measure all cases, the yardstick first."""
+    data = request(SPANS)
+    batch = SpanBatch.decode(data)
+    nothing = program(["filter/nothing"])
+    chain = program(["filter", "attributes", "probabilistic_sampler"])
+    cases: dict[str, Callable[[], object]] = {
+        YARDSTICK: lambda: ExportTraceServiceRequest.FromString(data),
+        "validating scan": lambda: SpanBatch.decode(data),
+        "pass with nothing to change": lambda: nothing.run(batch),
+        "filter + attributes + sampler": lambda: chain.run(batch),
+    }
+    costs: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(ROUNDS):
+        for name, case in cases.items():
+            began = time.thread_time_ns()
+            for _ in range(CALLS):
+                case()
+            costs[name].append((time.thread_time_ns() - began) / 1000 / CALLS / SPANS)
+    medians = {name: statistics.median(values) for name, values in costs.items()}
+    return [Figure(name, value, value / medians[YARDSTICK]) for name, value in medians.items()]
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """Write the figures for people."""
+    lines = [f"{'kernel, 512 spans':34} {'µs/span':>8} {'ratio':>7}"]
+    lines += [f"{figure.case:34} {figure.us_per_span:8.3f} {figure.ratio:7.2f}" for figure in figures]
+    return "\n".join(lines)
+
+
+def as_json(figures: Sequence[Figure]) -> list[dict[str, object]]:
+    """Write the figures for machines."""
+    return [asdict(figure) for figure in figures]
