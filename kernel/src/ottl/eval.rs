@@ -44,7 +44,11 @@ impl Check {
             }
             Self::Not(inner) => Ok(!inner.test(subject)?),
             Self::Compare { left, operator, right } => {
-                Ok(compare(&left.evaluate(subject)?, *operator, &right.evaluate(subject)?))
+                let left = left.evaluate(subject)?;
+                match right {
+                    Expression::Constant(right) => Ok(compare(&left, *operator, right)),
+                    right => Ok(compare(&left, *operator, &right.evaluate(subject)?)),
+                }
             }
             Self::Call(expression) => match expression.evaluate(subject)? {
                 Datum::Bool(value) => Ok(value),

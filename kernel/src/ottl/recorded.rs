@@ -10,10 +10,11 @@ use super::context::{Context, Subject};
 use super::datum::{Datum, Failure};
 use super::functions;
 use super::parser::parse_condition;
+use super::predicate::Predicate;
 use crate::ops::{ConditionList, ErrorMode, FilterOp, FilterSettings};
 use crate::program::Program;
 use crate::samples::{batch, put_attribute};
-use crate::view::{Map, ResourceView, ScopeView, SpanView, Value};
+use crate::view::{Map, Needs, ResourceView, ScopeView, SpanView, Value};
 use crate::wire::{put_bytes, put_fixed64, put_message, put_varint_field};
 
 /// Functions that the recordings use and that do not exist here yet.
@@ -281,4 +282,55 @@ fn any_two_values_compare_as_in_the_go_collector() {
             }
         }
     }
+}
+
+/// Conditions with a piece cut out, doubled, or replaced by one of another.
+fn mutations(sources: &[&str]) -> Vec<String> {
+    // A small generator of our own keeps the test the same on every run.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below.max(1) as u64) as usize
+    };
+    let mut mutated = Vec::new();
+    for _ in 0..20_000 {
+        let source: Vec<char> = sources[random(sources.len())].chars().collect();
+        let other: Vec<char> = sources[random(sources.len())].chars().collect();
+        let (start, length) = (random(source.len()), random(8));
+        let end = (start + length).min(source.len());
+        let piece = match random(3) {
+            0 => Vec::new(),
+            1 => source[start..end].repeat(2),
+            _ => other.iter().skip(random(other.len())).take(random(12)).copied().collect(),
+        };
+        mutated.push(source[..start].iter().chain(&piece).chain(&source[end..]).collect());
+    }
+    mutated
+}
+
+#[test]
+fn no_text_brings_the_kernel_down() {
+    let recorded = recorded();
+    let values = recorded["ottl_values"]["cases"].as_array().unwrap().iter().map(|case| case["e"].as_str().unwrap());
+    let conditions = recorded["ottl_conditions"]["cases"].as_array().unwrap();
+    let sources: Vec<&str> = conditions.iter().map(|case| case["c"].as_str().unwrap()).chain(values).collect();
+    let body = span(1_700_000_001_623_456_789, &json!({}));
+    let everything = Needs { attributes: true, events: true, resource: true, scope: true };
+    let mut view = SpanView::default();
+    view.load(&body, everything);
+    let (resource, scope) = (ResourceView::default(), ScopeView::default());
+    let mut compiled = 0;
+    for source in mutations(&sources) {
+        let condition = if source.contains("==") { source } else { format!("{source} == nil") };
+        match Predicate::parse(&condition, Some(Context::Span)) {
+            Ok(predicate) => {
+                compiled += 1;
+                let _ = predicate.test(&Subject::of_span(&view, &scope, &resource));
+            }
+            Err(problem) => assert!(problem.to_string().ends_with('^')),
+        }
+    }
+    assert!(compiled > 1_000, "{compiled}");
 }
