@@ -11,13 +11,11 @@ import os
 import socket
 from urllib.parse import unquote
 
-import grpc
-import grpc.aio
-
 from collector.errors import StartError
 from collector.receivers.otlp.ingest import Ingest
 from collector.receivers.otlp.status import answer_to
 from collector.spans import Origin
+from collector.transport.grpcio import grpc
 from collector.transport.settings import GrpcServerConfig, join_endpoint, resolve
 from collector.transport.tls import ServerTlsConfig
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 
-import grpc
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
 from collector.errors import MalformedError, PermanentError, RetryableError, ThrottledError
+from collector.transport.grpcio import grpc
 
 DEFAULT_RETRY_AFTER = 1.0
 """Seconds to wait where the one who refused does not know better."""
