@@ -336,3 +336,10 @@ async def running(yaml: str, *overrides: str, shutdown_timeout: float = 10.0) ->
     finally:
         await service.shutdown()
     assert service.machine.ledger.problems() == []  # noqa: S101  it is an assertion for tests
+
+
+async def until(true: Callable[[], Any]) -> None:
+    """Let the loop turn until `true()` is, which must happen within ten seconds."""
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110  what is waited for is a plain value, with nobody to set an event
+            await asyncio.sleep(0.001)

@@ -19,7 +19,6 @@ Every span that was offered is delivered, failed for a reason, or held; see `Exp
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -33,7 +32,7 @@ from collector.sending.outage import Outage
 from collector.sending.queue import SendingQueue
 from collector.sending.request import Request
 from collector.sending.retry import RetryPolicy
-from collector.spans import SpanBatch
+from collector.spans import SpanBatch, first_span
 from collector.telemetry.metrics import MetricKind, Sample
 from collector.telemetry.occasional import Occasional
 
@@ -206,7 +205,7 @@ class Sender:
 
     def _cut(self, request: Request, error: TooLargeError) -> None:
         if not request.halve():
-            which = _first_span(request.parts[0])
+            which = first_span(request.parts[0])
             request.fail(Reason.TOO_LARGE, TooLargeError(f"{which} of {request.parts[0].size} bytes: {error}"))
 
     def _again(self, request: Request, error: RetryableError, now: float) -> float | None:
@@ -337,12 +336,3 @@ class Sender:
             if (note := self._losses[reason].note()) is not None:
                 spans = request.failed[reason]
                 self._logger.error(f"{spans} spans lost ({reason.replace('_', ' ')}): {error}{note}")
-
-
-def _first_span(batch: SpanBatch) -> str:
-    """Name the first span of a batch."""
-    for group in json.loads(batch.to_json()).get("resourceSpans", []):
-        for scope in group.get("scopeSpans", []):
-            for span in scope.get("spans", []):
-                return f"span {span.get('spanId', '')} of trace {span.get('traceId', '')}"
-    return "a span"

@@ -2,9 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from collector.component import Delivery
@@ -14,7 +11,7 @@ from collector.ledger import Reason
 from collector.sending.config import QueueConfig, RetryConfig, SendingConfig
 from collector.sending.sender import Sender
 from collector.spans import SpanBatch
-from collector.testing import SinkExporter, StubHost, cancel_after, exporter_settings, make_spans, spans_in
+from collector.testing import SinkExporter, StubHost, cancel_after, exporter_settings, make_spans, spans_in, until
 
 SOON = RetryConfig(initial_interval=Duration(0.001), max_interval=Duration(0.001), max_elapsed_time=Duration(5))
 LATE = RetryConfig(initial_interval=Duration(1000), max_interval=Duration(1000), max_elapsed_time=Duration(0))
@@ -59,13 +56,6 @@ def sender_for(
 ) -> Sender:
     config = SendingConfig(timeout=Duration(timeout), retry_on_failure=retry, sending_queue=queue)
     return Sender(exporter, config, exporter.settings)
-
-
-async def until(true: Callable[[], Any]) -> None:
-    """Let the loop turn until something is true."""
-    async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110  what is waited for is a plain count
-            await asyncio.sleep(0.001)
 
 
 async def started(sender: Sender) -> Sender:
