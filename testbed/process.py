@@ -107,6 +107,9 @@ class CollectorProcess:
         status = self._process.wait(timeout)
         for reader in self._readers:
             reader.join()
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream:
+                stream.close()
         return status
 
     def stop(self, timeout: float = 30) -> int:
