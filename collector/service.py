@@ -112,7 +112,7 @@ class Service:
                 await self._start(f"exporters::{id}", exporter)
             for pipeline, processors in machine.processors.items():
                 for name, processor in reversed(processors):
-                    await self._start(f"{name} in {pipeline}", processor)
+                    await self._start(f"{name} in {pipeline}", processor, path=name)
             for id, receiver in machine.receivers.items():
                 await self._start(f"receivers::{id}", receiver)
         except BaseException:
@@ -122,16 +122,16 @@ class Service:
             extension.ready()
         log.info("Everything is ready. Begin running and processing data.")
 
-    async def _start(self, name: str, component: Startable) -> None:
+    async def _start(self, name: str, component: Startable, *, path: str = "") -> None:
         # What fails half-way has perhaps acquired something, and `shutdown` may be called without `start`.
         self._started[name] = component
         try:
             await component.start(self)
         except StartError as error:
-            raise error.below(name) from error
+            raise error.below(path or name) from error
         except Exception as error:
             log.debug(f"what {name} raised", exc_info=error)
-            raise StartError(f"cannot start: {type(error).__name__}: {error}", path=name) from error
+            raise StartError(f"cannot start: {type(error).__name__}: {error}", path=path or name) from error
 
     async def shutdown(self) -> None:
         """Stop everything that was started, front to back, within the deadline. Books what is left as lost."""

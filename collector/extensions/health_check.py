@@ -112,6 +112,12 @@ class HealthCheckExtension(Extension):
     def _state(self) -> tuple[int, dict[str, str]]:
         if self._up_since is None:
             return 503, {"status": "Server not available"}
-        uptime = Duration(round(time.time() - self._up_since, 3))
         since = datetime.fromtimestamp(self._up_since, UTC).isoformat().replace("+00:00", "Z")
-        return 200, {"status": "Server available", "upSince": since, "uptime": str(uptime)}
+        return 200, {"status": "Server available", "upSince": since, "uptime": _uptime(time.time() - self._up_since)}
+
+
+def _uptime(seconds: float) -> str:
+    """Write `1h2m3.456s`."""
+    minutes, seconds = divmod(round(seconds, 3), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{round(seconds, 3):g}s"
