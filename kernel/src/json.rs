@@ -4,6 +4,7 @@
 //! collector writes it: what has its default value is left out, but a resource, a scope, a status and a value
 //! always stand there, if only as `{}`. Unknown fields have no names and are left out.
 
+use crate::base64;
 use crate::rope::SpanBatch;
 use crate::wire::{Field, fields};
 
@@ -295,16 +296,8 @@ impl Json {
     }
 
     fn base64(&mut self, bytes: &[u8]) {
-        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         self.out.push(b'"');
-        for three in bytes.chunks(3) {
-            let bits =
-                three.iter().enumerate().fold(0u32, |bits, (index, byte)| bits | u32::from(*byte) << (16 - 8 * index));
-            for index in 0..4 {
-                let digit = DIGITS[(bits >> (18 - 6 * index)) as usize & 63];
-                self.out.push(if index <= three.len() { digit } else { b'=' });
-            }
-        }
+        self.out.extend_from_slice(base64::encode(bytes).as_bytes());
         self.out.push(b'"');
     }
 }

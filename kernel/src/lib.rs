@@ -9,10 +9,12 @@
 
 #![cfg_attr(not(feature = "python"), forbid(unsafe_code))]
 
+pub mod base64;
 pub mod batch;
 pub mod error;
 pub mod json;
 pub mod normalize;
+pub mod number;
 pub mod ops;
 pub mod origin;
 pub mod ottl;
@@ -25,6 +27,8 @@ pub mod scan;
 pub mod setting;
 pub mod shape;
 pub mod split;
+pub mod text;
+pub mod tracestate;
 pub mod view;
 pub mod wire;
 

@@ -1,12 +1,18 @@
 //! What a program can do with spans. One op, one file.
 
+mod attributes;
 mod filter;
+mod matching;
+mod probabilistic_sampler;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
 
+pub use self::attributes::{AttributesOp, AttributesSettings, ResourceOp, ResourceSettings};
 pub use self::filter::{ConditionList, ErrorMode, FilterOp, FilterSettings};
+pub use self::matching::{MatchSettings, Matcher};
+pub use self::probabilistic_sampler::{SamplerOp, SamplerSettings};
 use crate::error::OptionError;
 use crate::origin::Origin;
 use crate::view::{Needs, ResourceView, ScopeView, SpanView};
@@ -128,7 +134,10 @@ pub struct Prune {
 /// Builds the op of this kind.
 pub fn build<'de, D: Deserializer<'de>>(kind: &str, settings: D) -> Result<Arc<dyn Op>, OptionError> {
     match kind {
+        "attributes" => Ok(Arc::new(AttributesOp::new(read(settings)?)?)),
         "filter" => Ok(Arc::new(FilterOp::new(read(settings)?)?)),
+        "probabilistic_sampler" => Ok(Arc::new(SamplerOp::new(&read(settings)?)?)),
+        "resource" => Ok(Arc::new(ResourceOp::new(read(settings)?)?)),
         _ => Err(OptionError::new("", format!("unknown op {kind:?}"))),
     }
 }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use super::datum::{Datum, Failure};
 use super::json;
 use super::time;
+use crate::number;
 
 fn unsupported(value: &Datum<'_>) -> Failure {
     Failure::new(format!("unsupported type: {}", value.type_name()))
@@ -79,50 +80,12 @@ fn unparsable(kind: &str, text: &[u8], why: &str) -> Failure {
     Failure::new(format!("strconv.Parse{kind}: parsing {:?}: {why}", String::from_utf8_lossy(text)))
 }
 
-/// Decimal digits with an optional sign, and nothing else.
 fn parse_int(text: &[u8]) -> Result<i64, Failure> {
-    let digits = text.strip_prefix(b"+").or_else(|| text.strip_prefix(b"-")).unwrap_or(text);
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(unparsable("Int", text, "invalid syntax"));
-    }
-    let parsed = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-    parsed.ok_or_else(|| unparsable("Int", text, "value out of range"))
+    number::parse_int(text).map_err(|why| unparsable("Int", text, why))
 }
 
-/// Go's notations: decimal, hexadecimal with a binary exponent, `inf`, `nan`, and `_` between digits.
 fn parse_double(text: &[u8]) -> Result<f64, Failure> {
-    let invalid = || unparsable("Float", text, "invalid syntax");
-    let is_digit = |index: usize| text.get(index).is_some_and(u8::is_ascii_alphanumeric);
-    let mut plain = String::with_capacity(text.len());
-    for (index, byte) in text.iter().enumerate() {
-        match byte {
-            b'_' if index > 0 && is_digit(index - 1) && is_digit(index + 1) => {}
-            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'+' | b'-' => plain.push(char::from(*byte)),
-            _ => return Err(invalid()),
-        }
-    }
-    let unsigned = plain.trim_start_matches(['+', '-']);
-    if let Some(hexadecimal) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
-        let value = parse_hexadecimal(hexadecimal).ok_or_else(invalid)?;
-        return Ok(if plain.starts_with('-') { -value } else { value });
-    }
-    let value: f64 = plain.parse().map_err(|_| invalid())?;
-    if value.is_infinite() && unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
-        return Err(unparsable("Float", text, "value out of range"));
-    }
-    Ok(value)
-}
-
-fn parse_hexadecimal(text: &str) -> Option<f64> {
-    let (mantissa, exponent) = text.split_once(['p', 'P'])?;
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    if whole.len() + fraction.len() == 0 {
-        return None;
-    }
-    let digits = whole.chars().chain(fraction.chars());
-    let value = digits.map(|c| c.to_digit(16)).try_fold(0.0, |value, digit| Some(value * 16.0 + f64::from(digit?)))?;
-    let exponent = exponent.parse::<i32>().ok()?.checked_sub(4 * i32::try_from(fraction.len()).ok()?)?;
-    Some(value * 2f64.powi(exponent))
+    number::parse_double(text).map_err(|why| unparsable("Float", text, why))
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::datum::{Datum, Failure};
 use super::time;
 use crate::view::{Map, Value};
+use crate::{base64, number};
 
 /// The JSON text of a value.
 pub(super) fn datum(value: &Datum<'_>) -> Result<Vec<u8>, Failure> {
@@ -14,20 +15,9 @@ pub(super) fn datum(value: &Datum<'_>) -> Result<Vec<u8>, Failure> {
     Ok(out)
 }
 
-/// The shortest digits that give the number back; an exponent below 1e-6 and from 1e21, of two digits at least.
+/// The shortest digits that give the number back. Go's encoder writes exponents of two digits here.
 pub(super) fn number(value: f64) -> String {
-    let size = value.abs();
-    if size == 0.0 || (1e-6..1e21).contains(&size) {
-        return value.to_string();
-    }
-    let text = format!("{value:e}");
-    match text.split_once('e') {
-        Some((digits, exponent)) => {
-            let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
-            format!("{digits}e{sign}{exponent:0>2}")
-        }
-        None => text,
-    }
+    number::shortest(value, 2)
 }
 
 fn put_datum(value: &Datum<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
@@ -37,7 +27,7 @@ fn put_datum(value: &Datum<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
         Datum::Int(value) | Datum::Duration(value) => out.extend_from_slice(value.to_string().as_bytes()),
         Datum::Double(value) => put_double(*value, out)?,
         Datum::Text(text) => put_text(text, out),
-        Datum::Bytes(bytes) => put_base64(bytes, out),
+        Datum::Bytes(bytes) => put_text(base64::encode(bytes).as_bytes(), out),
         Datum::Time(value) => put_text(time::rfc3339(*value).as_bytes(), out),
         Datum::TraceId(id) => put_list(id, out, |byte, out| put_datum(&Datum::Int(i64::from(*byte)), out))?,
         Datum::SpanId(id) => put_list(id, out, |byte, out| put_datum(&Datum::Int(i64::from(*byte)), out))?,
@@ -124,18 +114,6 @@ fn put_text(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-fn put_base64(bytes: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    out.push(b'"');
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for index in 0..4 {
-            out.push(if index <= chunk.len() { DIGITS[(group >> (18 - 6 * index)) as usize & 63] } else { b'=' });
-        }
-    }
-    out.push(b'"');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,14 +135,9 @@ mod tests {
     }
 
     #[test]
-    fn text_and_bytes_are_escaped() {
+    fn text_is_escaped() {
         let mut out = Vec::new();
         put_text("<a&\"\\\n\u{1}é>".as_bytes(), &mut out);
         assert_eq!(String::from_utf8_lossy(&out), r#""\u003ca\u0026\"\\\n\u0001é\u003e""#);
-        for (bytes, text) in [(&b""[..], "\"\""), (b"a", "\"YQ==\""), (b"ab", "\"YWI=\""), (b"abc", "\"YWJj\"")] {
-            let mut out = Vec::new();
-            put_base64(bytes, &mut out);
-            assert_eq!(String::from_utf8_lossy(&out), text);
-        }
     }
 }
