@@ -1,8 +1,11 @@
 """The processors of this distribution."""
 
 FACTORIES: dict[str, str] = {
+    "attributes": "processors.attributes:AttributesProcessor",
     "batch": "processors.batch:BatchProcessor",
     "filter": "processors.filter:FilterProcessor",
     "memory_limiter": "processors.memory_limiter:MemoryLimiterProcessor",
+    "probabilistic_sampler": "processors.probabilistic_sampler:ProbabilisticSamplerProcessor",
+    "resource": "processors.resource:ResourceProcessor",
 }
 """Type → lazy reference `module:Class`."""
