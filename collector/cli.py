@@ -7,23 +7,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from importlib.metadata import version
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from collector.config.types import Duration
-from collector.errors import ConfigError, StartError
+from collector.errors import ConfigError
+
+# What a command needs is imported in it: `--help` and a typo should not wait for gRPC.
+# ruff: noqa: PLC0415
+
+if TYPE_CHECKING:
+    from collector.config.model import CollectorConfig
+    from collector.config.types import Duration
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class _DurationType(click.ParamType[Duration]):
+class _DurationType(click.ParamType["Duration"]):
     """A duration in Go's notation."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Duration:
+        from collector.config.types import Duration
+
         if isinstance(value, Duration):
             return value
         try:
@@ -61,7 +68,7 @@ def _configuration(command: Command) -> Command:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("spanmill"), prog_name="spanmill")
+@click.version_option(package_name="spanmill", prog_name="spanmill")
 def cli() -> None:
     """Spanmill, an OpenTelemetry span-processing collector."""
 
@@ -79,16 +86,13 @@ def run(
     sources: tuple[str, ...], overrides: tuple[str, ...], ignore_other_signals: bool, shutdown_timeout: Duration
 ) -> None:
     """Run the collector until SIGINT or SIGTERM."""
-    from collector import service  # noqa: PLC0415  not needed to print help or to find a typo
-    from collector.config.loading import load  # noqa: PLC0415
+    config = _load(sources, overrides, ignore_other_signals)
+    from collector import service
 
     try:
-        config = load(sources, overrides, ignore_other_signals=ignore_other_signals)
         status = service.run(config, shutdown_timeout=shutdown_timeout)
     except ConfigError as error:
-        _refuse(f"the configuration is wrong:\n{error}")
-    except StartError as error:
-        _refuse(str(error))
+        _refuse(config.explain(str(error)))
     sys.exit(status)
 
 
@@ -96,14 +100,13 @@ def run(
 @_configuration
 def validate(sources: tuple[str, ...], overrides: tuple[str, ...], ignore_other_signals: bool) -> None:
     """Check a configuration without starting anything."""
-    from collector import pipeline  # noqa: PLC0415
-    from collector.config.loading import load  # noqa: PLC0415
+    config = _load(sources, overrides, ignore_other_signals)
+    from collector import pipeline
 
     try:
-        config = load(sources, overrides, ignore_other_signals=ignore_other_signals)
         pipeline.build(config)
     except ConfigError as error:
-        _refuse(f"the configuration is wrong:\n{error}")
+        _refuse(config.explain(str(error)))
     for notice in config.notices:
         click.echo(f"notice: {notice}", err=True)
 
@@ -111,8 +114,10 @@ def validate(sources: tuple[str, ...], overrides: tuple[str, ...], ignore_other_
 @cli.command()
 def components() -> None:
     """List the components of this distribution, as YAML."""
-    from collector import distribution  # noqa: PLC0415
-    from collector.component import Kind  # noqa: PLC0415
+    from importlib.metadata import version
+
+    from collector import distribution
+    from collector.component import Kind
 
     click.echo(f"buildinfo:\n  command: spanmill\n  version: {version('spanmill')}")
     for kind in Kind:
@@ -122,19 +127,26 @@ def components() -> None:
             click.echo(f"  - name: {type_}\n    module: {reference.partition(':')[0]}")
 
 
-def _refuse(text: str) -> NoReturn:
-    click.echo(f"Error: {text}", err=True)
+def _load(sources: tuple[str, ...], overrides: tuple[str, ...], ignore_other_signals: bool) -> CollectorConfig:
+    from collector.config.loading import load
+
+    try:
+        return load(sources, overrides, ignore_other_signals=ignore_other_signals)
+    except ConfigError as error:
+        _refuse(str(error))
+
+
+def _refuse(report: str) -> NoReturn:
+    click.echo(f"Error: the configuration is wrong\n{report}", err=True)
     sys.exit(1)
 
 
 def main() -> None:
     """Run the command line. Wrong usage exits with 1, as the Go collector does."""
     try:
-        cli.main(standalone_mode=False)
+        sys.exit(cli.main(standalone_mode=False) or 0)
     except click.exceptions.Abort:
         sys.exit(1)
     except click.ClickException as error:
         error.show()
         sys.exit(1)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)

@@ -26,8 +26,8 @@ _PACKAGES = {
 
 @cache
 def references(kind: Kind) -> dict[str, str]:
-    """Give the known types of a kind, each with its reference `module:Class`. Built-in types come first."""
-    found = {entry.name: entry.value for entry in entry_points(group=f"spanmill.{kind.section}")}
+    """Give the known types of a kind, each with its reference `module:Class`. A built-in type cannot be replaced."""
+    found = {entry.name: f"{entry.module}:{entry.attr}" for entry in entry_points(group=f"spanmill.{kind.section}")}
     factories: dict[str, str] = import_module(_PACKAGES[kind]).FACTORIES
     return {**found, **factories}
 
@@ -39,9 +39,7 @@ def load(kind: Kind, type_: str) -> type[Any]:
     try:
         factory = getattr(import_module(module), name)
     except Exception as error:  # a foreign package may raise anything at import
-        msg = f"{kind} {type_!r} cannot be loaded from {reference}: {error}"
-        raise ConfigError(msg) from error
-    if not isinstance(factory, type):
-        msg = f"{kind} {type_!r}: {reference} is not a class"
-        raise ConfigError(msg)
+        raise ConfigError(f"the component cannot be loaded from {reference}: {error}") from error
+    if not isinstance(factory, type) or not isinstance(getattr(factory, "config_type", None), type):
+        raise ConfigError(f"{reference} is not a class of components: it has no config_type")
     return factory

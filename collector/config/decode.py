@@ -7,17 +7,20 @@ the default.
 
 from __future__ import annotations
 
+import contextlib
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from collector.config.bounds import breach
 from collector.config.document import Node
-from collector.config.problems import Problems, Where, guess
-from collector.config.types import SECTION, Config, FieldError, Notice
+from collector.config.problems import Problems, guess, redact, render, split
+from collector.config.types import ANY_CASE, SECTION, Config, FieldError, Notice
 
 Path = tuple[str, ...]
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -33,10 +36,13 @@ class Decoder:
         self.problems = problems
         self.notices = notices
 
-    def struct(self, config_type: type[ConfigT], node: Node, path: Path) -> ConfigT | None:
-        """Decode a section; null means all defaults. Gives `None` where there were problems."""
+    def struct(self, config_type: type[ConfigT], node: Node, path: Path, base: Any = None) -> ConfigT | None:
+        """Decode a section; null means all defaults. Gives `None` where there were problems.
+
+        `base` may be an instance whose values stand for what is not given, in place of the defaults of the type.
+        """
         if node.value is None:
-            node = Node({}, node.where)
+            node = replace(node, value={})
         if not isinstance(node.value, dict):
             self.problems.add(path, f"must be a map, got {node.describe()}", node.where)
             return None
@@ -50,36 +56,41 @@ class Decoder:
                 self.problems.add((*path, key), f"unknown key{hint}", node.key_where(key))
                 sound = False
                 continue
-            if item.value is None and not _takes_null(field.type):
-                if item.shown is None or not field.required:
-                    continue
-                self.problems.add((*path, key), f"is required, but {item.shown} is not set", item.where)
-                sound = False
+            if item.value is None and not _takes_null(field.type, item):
+                if field.required:
+                    self.problems.add((*path, key), _reason("is required", item), item.where)
+                    sound = False
                 continue
-            value = self.value(field.type, item, (*path, key))
+            value = self.value(field.type, item, (*path, key), field.default)
             if value is INVALID:
                 sound = False
             else:
                 values[field.name] = value
                 self._notice(field.type, item, (*path, key))
         for name, field in fields.items():
-            if field.required and field.name not in values and name not in node.value:
+            if field.required and name not in node.value:
                 self.problems.add((*path, name), "is required", node.where)
                 sound = False
-        return self._build(config_type, values, node, path) if sound else None
+        return self._build(config_type, values, node, path, base) if sound else None
 
-    def _build(self, config_type: type[ConfigT], values: dict[str, Any], node: Node, path: Path) -> ConfigT | None:
+    def _build(
+        self, config_type: type[ConfigT], values: dict[str, Any], node: Node, path: Path, base: Any
+    ) -> ConfigT | None:
+        steps: Path = ()
         try:
+            if type(base) is config_type:
+                values = {**{name: getattr(base, name) for name in config_type.__struct_fields__}, **values}
             return config_type(**values)
         except FieldError as error:
-            steps = tuple(error.path.split("::")) if error.path else ()
-            self.problems.add((*path, *steps), error.message, _place(node, steps))
+            steps, message = split(error.path), error.message
         except ValueError as error:
-            self.problems.add(path, str(error), node.where)
+            message = str(error)
+        place = node.find(steps)
+        self.problems.add((*path, *steps), _reason(redact(message, place), place), place.where)
         return None
 
-    def value(self, wanted: Any, node: Node, path: Path) -> Any:
-        """Decode one value. Gives `INVALID` where there was a problem."""
+    def value(self, wanted: Any, node: Node, path: Path, default: Any = None) -> Any:
+        """Decode one value. Gives `INVALID` where there was a problem. A struct is laid over the default."""
         origin, arguments = get_origin(wanted), get_args(wanted)
         if origin is Annotated:
             return self._annotated(arguments[0], arguments[1:], node, path)
@@ -90,14 +101,15 @@ class Decoder:
         if origin is Literal:
             return self._literal(arguments, node, path)
         if origin in {list, tuple}:
-            return self._list(origin, arguments[0] if arguments else Any, node, path)
+            return self._list(origin, arguments[0], node, path)
         if origin is dict:
             return self._dict(arguments[1], node, path)
         if isinstance(wanted, type) and issubclass(wanted, Config):
-            decoded = self.struct(wanted, node, path)
+            decoded = self.struct(wanted, node, path, default)
             return INVALID if decoded is None else decoded
         if isinstance(wanted, type) and issubclass(wanted, Enum):
-            return self._enum(wanted, node, path)
+            value = self._literal(tuple(member.value for member in wanted), node, path)
+            return INVALID if value is INVALID else wanted(value)
         if hook := getattr(wanted, "decode", None):
             return self._hook(hook, node, path)
         return self._scalar(wanted, node, path)
@@ -105,11 +117,11 @@ class Decoder:
     def _annotated(self, inner: Any, marks: tuple[Any, ...], node: Node, path: Path) -> Any:
         if SECTION in marks:
             return self._section(inner, node, path)
+        if ANY_CASE in marks and isinstance(node.value, str):
+            node = replace(node, value=node.value.lower(), text=node.value.lower())
         value = self.value(inner, node, path)
-        if value is INVALID:
-            return INVALID
         for mark in marks:
-            if isinstance(mark, msgspec.Meta) and (message := _breach(mark, value)):
+            if value is not INVALID and isinstance(mark, msgspec.Meta) and (message := breach(mark, value)):
                 self.problems.add(path, f"{message}, got {node.describe()}", node.where)
                 return INVALID
         return value
@@ -125,7 +137,7 @@ class Decoder:
             if not enabled.value:
                 return None
             rest = {key: item for key, item in node.value.items() if key != "enabled"}
-            node = Node(rest, node.where, keys=node.keys)
+            node = replace(node, value=rest)
         elif isinstance(node.value, dict) and "enabled" in node.value and node.value["enabled"].value is False:
             return None
         return self.value(section, node, path)
@@ -136,17 +148,19 @@ class Decoder:
         choices = [argument for argument in arguments if argument is not type(None)]
         if len(choices) == 1:
             return self.value(choices[0], node, path)
-        trials = []
+        # What has the shape of the value goes first: its problems are the ones to tell.
+        choices.sort(key=lambda choice: not _has_shape(choice, node))
         for choice in choices:
             trial = Decoder(Problems(), [])
             value = trial.value(choice, node, path)
             if value is not INVALID:
                 self.notices += trial.notices
                 return value
-            trials.append((choice, trial))
-        # Say what is wrong with the alternative that has the shape of what stands there.
-        best = next((choice for choice, _ in trials if _has_shape(choice, node)), choices[0])
-        return self.value(best, node, path)
+        if _has_shape(choices[0], node):
+            return self.value(choices[0], node, path)
+        names = " or ".join(dict.fromkeys(_name(choice) for choice in choices))
+        self.problems.add(path, f"must be {names}, got {node.describe()}", node.where)
+        return INVALID
 
     def _literal(self, allowed: tuple[Any, ...], node: Node, path: Path) -> Any:
         value = node.text if all(isinstance(word, str) for word in allowed) and node.text is not None else node.value
@@ -157,12 +171,10 @@ class Decoder:
         self.problems.add(path, f"must be one of {words}, got {node.describe()}{hint}", node.where)
         return INVALID
 
-    def _enum(self, wanted: type[Enum], node: Node, path: Path) -> Any:
-        value = self._literal(tuple(member.value for member in wanted), node, path)
-        return INVALID if value is INVALID else wanted(value)
-
     def _list(self, origin: Any, item_type: Any, node: Node, path: Path) -> Any:
         items = node.value
+        if item_type is str and node.shown is not None and not isinstance(items, dict | list | None):
+            items = node.text
         if isinstance(items, str) and item_type is str:
             # The Go collector takes "a,b" for a list of strings.
             return origin(part.strip() for part in items.split(",")) if items else origin()
@@ -173,28 +185,50 @@ class Decoder:
         return INVALID if any(value is INVALID for value in values) else origin(values)
 
     def _item(self, item_type: Any, item: Node, path: Path) -> Any:
-        if item.value is None and item_type is not Any and not _takes_null(item_type):
-            self.problems.add(path, "must not be empty", item.where)
+        if item.value is None and not _takes_null(item_type, item):
+            self.problems.add(path, _reason("must not be empty", item), item.where)
             return INVALID
         return self.value(item_type, item, path)
 
     def _dict(self, value_type: Any, node: Node, path: Path) -> Any:
+        if isinstance(node.value, list):
+            return self._pairs(value_type, node.value, path)
         if not isinstance(node.value, dict):
             self.problems.add(path, f"must be a map, got {node.describe()}", node.where)
             return INVALID
         values = {key: self.value(value_type, item, (*path, key)) for key, item in node.value.items()}
         return INVALID if any(value is INVALID for value in values.values()) else values
 
+    def _pairs(self, value_type: Any, items: list[Node], path: Path) -> Any:
+        """Read a map that is written as a list of `name` and `value`, as headers may be."""
+        values: dict[str, Any] = {}
+        sound = True
+        for index, item in enumerate(items):
+            at = (*path, f"[{index}]")
+            if not isinstance(item.value, dict) or set(item.value) != {"name", "value"}:
+                self.problems.add(at, "must be a map of name and value", item.where)
+                sound = False
+                continue
+            name = self.value(str, item.value["name"], (*at, "name"))
+            value = self.value(value_type, item.value["value"], (*at, "value"))
+            if name in values:
+                self.problems.add((*at, "name"), f"{name!r} is already in the list", item.where)
+            sound = sound and name is not INVALID and value is not INVALID and name not in values
+            values[name] = value
+        return values if sound else INVALID
+
     def _hook(self, hook: Callable[[Any], Any], node: Node, path: Path) -> Any:
+        value = node.value
+        # `5` of a variable is a number to YAML, and may be text to the hook: it says which it wants.
         try:
             return hook(node.plain())
         except ValueError as error:
             message = str(error)
-            if node.shown is not None:
-                # What a variable stands for may be a secret.
-                message = f"{message.partition(', got')[0]}, got {node.describe()}"
-            self.problems.add(path, message, node.where)
-            return INVALID
+        if node.shown is not None and node.text is not None and not isinstance(value, str):
+            with contextlib.suppress(ValueError):
+                return hook(node.text)
+        self.problems.add(path, _reason(redact(message, node), node), node.where)
+        return INVALID
 
     def _scalar(self, wanted: Any, node: Node, path: Path) -> Any:
         value = node.value
@@ -204,83 +238,68 @@ class Decoder:
             return float(value)
         if type(value) is wanted:
             return value
-        name = {str: "a string", bool: "true or false", int: "a whole number", float: "a number"}.get(
-            wanted, str(wanted)
-        )
         quoted = "; write it in quotes" if wanted is str and not isinstance(value, dict | list | None) else ""
-        self.problems.add(path, f"must be {name}, got {node.describe()}{quoted}", node.where)
+        self.problems.add(path, f"must be {_name(wanted)}, got {node.describe()}{quoted}", node.where)
         return INVALID
 
     def _notice(self, wanted: Any, node: Node, path: Path) -> None:
         for mark in getattr(wanted, "__metadata__", ()):
             if isinstance(mark, Notice):
-                self.notices.append(f"{node.where} {'::'.join(path)}: {mark}")
+                self.notices.append(f"{node.where} {render(path)}: {mark}")
 
 
-class _Field:
+class _Field(NamedTuple):
     """A field of a struct, by the name it has in YAML."""
 
-    __slots__ = ("name", "required", "type")
-
-    def __init__(self, name: str, wanted: Any, required: bool) -> None:
-        self.name = name
-        self.type = wanted
-        self.required = required
+    name: str
+    type: Any
+    required: bool
+    default: Any
 
 
 @cache
 def _fields(config_type: type[Config]) -> dict[str, _Field]:
     hints = get_type_hints(config_type, include_extras=True)
     return {
-        field.encode_name: _Field(field.name, hints[field.name], field.required)
+        field.encode_name: _Field(field.name, hints[field.name], field.required, field.default)
         for field in msgspec.structs.fields(config_type)
     }
 
 
-def _takes_null(wanted: Any) -> bool:
-    """Tell whether null means something else than the default for this type."""
+def _takes_null(wanted: Any, node: Node) -> bool:
+    """Tell whether null is a value here, and does not mean the default."""
     if get_origin(wanted) is Annotated:
-        return SECTION in wanted.__metadata__
-    return wanted is Any
+        return SECTION in wanted.__metadata__ or _takes_null(get_args(wanted)[0], node)
+    # A variable that is set, and empty, is an empty string.
+    return wanted is Any or type(None) in get_args(wanted) or (wanted is str and node.lack == "empty")
 
 
 def _has_shape(choice: Any, node: Node) -> bool:
-    shapes: dict[type, Any] = {dict: (dict,), list: (list, tuple)}
+    """Tell whether a type is written with the kind of YAML that stands there."""
     origin = get_origin(choice) or choice
     if isinstance(node.value, dict):
-        return origin in shapes[dict] or (isinstance(origin, type) and issubclass(origin, Config))
+        return origin is dict or (isinstance(origin, type) and issubclass(origin, Config))
     if isinstance(node.value, list):
-        return origin in shapes[list]
+        return origin in {list, tuple}
     return origin is type(node.value)
 
 
-def _breach(meta: msgspec.Meta, value: Any) -> str | None:
-    """Say which bound a value breaks."""
-    if isinstance(value, int | float):
-        if meta.ge is not None and not value >= meta.ge:
-            return f"must be at least {meta.ge}"
-        if meta.gt is not None and not value > meta.gt:
-            return f"must be greater than {meta.gt}"
-        if meta.le is not None and not value <= meta.le:
-            return f"must be at most {meta.le}"
-        if meta.lt is not None and not value < meta.lt:
-            return f"must be less than {meta.lt}"
-    if meta.min_length is not None and len(value) < meta.min_length:
-        return "must not be empty" if meta.min_length == 1 else f"must have at least {meta.min_length} entries"
-    return None
+_NAMES = {str: "a string", bool: "true or false", int: "a whole number", float: "a number"}
 
 
-def _place(node: Node, steps: Path) -> Where:
-    """Find the line of an option below `node`, or of what encloses it."""
-    where = node.where
-    for step in steps:
-        if isinstance(node.value, dict) and step in node.value:
-            where, node = node.key_where(step), node.value[step]
-        elif isinstance(node.value, list) and step.startswith("[") and step[1:-1].isdigit():
-            if int(step[1:-1]) >= len(node.value):
-                break
-            node = node.value[int(step[1:-1])]
-            where = node.where
-        else:
-            break
-    return where
+def _name(wanted: Any) -> str:
+    """Say what a type is in YAML."""
+    wanted = get_args(wanted)[0] if get_origin(wanted) is Annotated else wanted
+    origin = get_origin(wanted) or wanted
+    if origin in {list, tuple}:
+        return "a list"
+    if origin is dict or (isinstance(origin, type) and issubclass(origin, Config)):
+        return "a map"
+    return _NAMES.get(origin, str(getattr(origin, "__name__", origin)))
+
+
+def _reason(message: str, node: Node) -> str:
+    """Add that a variable is to blame, if it is."""
+    if not node.lack or (node.shown or "") in message:
+        return message
+    return f"{message}; {node.shown} is {node.lack}"

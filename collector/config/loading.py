@@ -39,7 +39,7 @@ def load(
     """
     notices: list[str] = []
     problems = Problems()
-    root = sources.read(paths, overrides, notices)
+    root = sources.read(paths, overrides, notices, environ)
     root = Expander(problems, notices, environ).expand(root)
     return _Loader(root, problems, notices, ignore_other_signals=ignore_other_signals).load()
 
@@ -78,6 +78,7 @@ class _Loader:
             enabled_extensions=extensions,
             telemetry=telemetry,
             notices=tuple(dict.fromkeys(self.notices)),
+            root=self.root,
         )
 
     def _map(self, node: Node, path: Path) -> dict[str, Node]:
@@ -132,8 +133,7 @@ class _Loader:
             except ConfigError as error:
                 self.problems.add(path, str(error), where)
                 continue
-            settings = Node(node.value, where, keys=node.keys) if node.value is None else node
-            config = self.decoder.struct(factory.config_type, settings, path)
+            config = self.decoder.struct(factory.config_type, node, path)
             if config is not None:
                 decoded[name] = ComponentConfig(name, kind, factory, config)
         return decoded
@@ -155,7 +155,7 @@ class _Loader:
         section = keys.get("pipelines", Node(None, service.where))
         found: dict[str, tuple[PipelineConfig, Node]] = {}
         foreign: dict[Kind, set[str]] = {kind: set() for kind in Kind}
-        other_signals = 0
+        other_signals = traces = 0
         for key, node in self._map(section, ("service", "pipelines")).items():
             path = ("service", "pipelines", key)
             where = section.key_where(key)
@@ -168,13 +168,17 @@ class _Loader:
                 other_signals += id.type in OTHER_SIGNALS
                 self._other_signal(id, node, path, where, foreign)
                 continue
+            traces += 1
+            if str(id) in found:
+                self.problems.add(path, "stands twice once blanks are taken away", where)
+                continue
             decoded = self.decoder.struct(PipelineSection, node, path)
             if decoded is not None:
-                receivers, exporters = dict.fromkeys(decoded.receivers), dict.fromkeys(decoded.exporters)
-                pipeline = PipelineConfig(str(id), tuple(receivers), tuple(decoded.processors), tuple(exporters))
+                receivers, exporters = dict.fromkeys(_ids(decoded.receivers)), dict.fromkeys(_ids(decoded.exporters))
+                pipeline = PipelineConfig(str(id), tuple(receivers), _ids(decoded.processors), tuple(exporters))
                 found[str(id)] = (pipeline, node)
                 self._check_shape(pipeline, path, node, where)
-        if not found and not self.problems and not (other_signals and not self.ignore_other_signals):
+        if not traces and not (other_signals and not self.ignore_other_signals):
             self.problems.add(("service", "pipelines"), "there must be at least one pipeline of traces", section.where)
         used = {
             Kind.RECEIVER: {id for pipeline, _ in found.values() for id in pipeline.receivers},
@@ -192,10 +196,10 @@ class _Loader:
             return
         if not self.ignore_other_signals:
             self.problems.add(
-                path, "Spanmill takes traces only; remove the pipeline or run with --ignore-other-signals", where
+                path, "only traces are processed here; remove the pipeline or run with --ignore-other-signals", where
             )
         else:
-            self.notices.append(f"{where} {'::'.join(path)}: left out, Spanmill takes traces only")
+            self.notices.append(f"{where} {'::'.join(path)}: left out, only traces are processed here")
         if isinstance(node.value, dict):
             for kind in (Kind.RECEIVER, Kind.PROCESSOR, Kind.EXPORTER):
                 plain = node.value[kind.section].plain() if kind.section in node.value else None
@@ -203,10 +207,11 @@ class _Loader:
                     foreign[kind] |= {str(item) for item in plain}
 
     def _check_shape(self, pipeline: PipelineConfig, path: Path, node: Node, where: Where) -> None:
-        if not pipeline.receivers:
-            self.problems.add(path, "must have at least one receiver", where)
-        if not pipeline.exporters:
-            self.problems.add(path, "must have at least one exporter", where)
+        for kind, ids in ((Kind.RECEIVER, pipeline.receivers), (Kind.EXPORTER, pipeline.exporters)):
+            if not ids:
+                given = node.find([kind.section])
+                blame = f"; {given.shown} is {given.lack}" if given.lack else ""
+                self.problems.add(path, f"must have at least one {kind}{blame}", where)
         for id in dict.fromkeys(pipeline.processors):
             if pipeline.processors.count(id) > 1:
                 self.problems.add(path, f"references processor {id!r} more than once", node.key_where("processors"))
@@ -223,7 +228,13 @@ class _Loader:
                 (Kind.EXPORTER, pipeline.exporters),
             ):
                 for id in ids:
-                    if id not in configured[kind]:
+                    if id in configured[Kind.CONNECTOR] and kind is not Kind.PROCESSOR:
+                        self.problems.add(
+                            ("service", "pipelines", pipeline.id),
+                            f"references connector {id!r}: pipelines are not connected to each other yet",
+                            node.key_where(kind.section),
+                        )
+                    elif id not in configured[kind]:
                         self.problems.add(
                             ("service", "pipelines", pipeline.id),
                             f"references {kind} {id!r} which is not configured{guess(id, configured[kind])}",
@@ -240,13 +251,18 @@ class _Loader:
         ids = self.decoder.value(list[str], node, path)
         if not isinstance(ids, list):
             return ()
-        for id in ids:
+        for id in _ids(ids):
             if id not in configured:
                 self.problems.add(
                     path, f"references extension {id!r} which is not configured{guess(id, configured)}", node.where
                 )
-        return tuple(dict.fromkeys(ids))
+        return tuple(dict.fromkeys(_ids(ids)))
 
     def _telemetry(self, service: Node, keys: dict[str, Node]) -> TelemetryConfig:
         node = keys.get("telemetry", Node(None, service.where))
         return self.decoder.struct(TelemetryConfig, node, ("service", "telemetry")) or TelemetryConfig()
+
+
+def _ids(references: Sequence[str]) -> tuple[str, ...]:
+    """Write ids the way sections do: without blanks around their parts."""
+    return tuple("/".join(part.strip() for part in id.split("/", 1)) for id in references)

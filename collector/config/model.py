@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from msgspec import Meta
+
 from collector.component import Kind
-from collector.config.types import Config, Duration, Notice, Section
+from collector.config.document import Node
+from collector.config.problems import redact, split
+from collector.config.types import ANY_CASE, Config, Duration, FieldError, Notice, Section
+
+_ADDRESS = re.compile(r".*:\d{1,5}")
+_SECTIONS = (*(kind.section for kind in Kind), "service")
+_DEPTH = 2
 
 
 class LogSamplingConfig(Config):
@@ -28,7 +37,7 @@ class LogSamplingConfig(Config):
 class LogsConfig(Config):
     """Settings of the collector's own logs."""
 
-    level: str = "info"
+    level: Annotated[Literal["debug", "info", "warn", "error", "dpanic", "panic", "fatal"], ANY_CASE] = "info"
     """The least severity that is written: debug, info, warn or error, in any case."""
 
     encoding: Literal["console", "json"] = "console"
@@ -44,17 +53,17 @@ class LogsConfig(Config):
     """Fields that every line carries."""
 
     development: Annotated[bool, Notice("has no effect here")] = False
-    disable_caller: Annotated[bool, Notice("has no effect here")] = False
+    """Taken, without effect."""
+    disable_caller: Annotated[bool, Notice("has no effect here, lines never say the caller")] = False
+    """Taken, without effect."""
     disable_stacktrace: Annotated[bool, Notice("has no effect here")] = False
-    disable_zap_resource: Annotated[bool, Notice("has no effect here")] = False
+    """Taken, without effect."""
+    disable_zap_resource: Annotated[bool, Notice("has no effect here, lines never say the resource")] = False
+    """Taken, without effect."""
     error_output_paths: Annotated[tuple[str, ...], Notice("has no effect here")] = ("stderr",)
-    processors: Annotated[list[Any], Notice("export of the collector's own logs is not supported yet")] = []
-
-    def __post_init__(self) -> None:
-        known = {"debug", "info", "warn", "warning", "error", "dpanic", "panic", "fatal"}
-        if self.level.lower() not in known:
-            msg = f"level must be one of debug, info, warn, error, got {self.level!r}"
-            raise ValueError(msg)
+    """Taken, without effect."""
+    processors: Annotated[list[Any], Notice("has no effect here, own logs are not exported")] = []
+    """Taken, without effect."""
 
 
 class PrometheusConfig(Config):
@@ -63,13 +72,17 @@ class PrometheusConfig(Config):
     host: str = "localhost"
     """The address."""
 
-    port: int = 8888
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8888
     """The port; 0 lets the system choose."""
 
-    without_scope_info: Annotated[bool, Notice("the page never has it")] = True
-    without_units: Annotated[bool, Notice("the page never has them")] = True
-    without_type_suffix: Annotated[bool, Notice("the page never has it")] = True
+    without_scope_info: Annotated[bool, Notice("has no effect here, the page never has it")] = True
+    """Taken, without effect."""
+    without_units: Annotated[bool, Notice("has no effect here, the page never has them")] = True
+    """Taken, without effect."""
+    without_type_suffix: Annotated[bool, Notice("has no effect here, the page never has it")] = True
+    """Taken, without effect."""
     with_resource_constant_labels: Annotated[Any, Notice("has no effect here")] = None
+    """Taken, without effect."""
 
 
 class PullExporterConfig(Config):
@@ -90,34 +103,65 @@ class ReaderConfig(Config):
     pull: Section[PullReaderConfig] = None
     """A page for Prometheus."""
 
-    periodic: Annotated[Any, Notice("pushing the collector's own metrics is not supported yet")] = None
+    periodic: Annotated[Any, Notice("has no effect here, own metrics are not pushed")] = None
+    """Taken, without effect."""
 
 
 class MetricsConfig(Config):
     """Settings of the collector's own metrics."""
 
-    level: Literal["none", "basic", "normal", "detailed", "None", "Basic", "Normal", "Detailed"] = "normal"
-    """`none` switches the page off."""
+    level: Annotated[Literal["none", "basic", "normal", "detailed"], ANY_CASE] = "normal"
+    """`none` switches the page off; the others are equal here."""
 
     readers: tuple[ReaderConfig, ...] = (
         ReaderConfig(pull=PullReaderConfig(exporter=PullExporterConfig(prometheus=PrometheusConfig()))),
     )
     """Where metrics go: one Prometheus page, on localhost:8888 unless told otherwise."""
 
-    address: Annotated[str, Notice("was removed: use readers::pull::exporter::prometheus")] = ""
+    address: Annotated[
+        str, Notice("still works here, the Go collector wants readers[0]::pull::exporter::prometheus")
+    ] = ""
+    """Where the page listens, as older configurations say it."""
     views: Annotated[list[Any], Notice("has no effect here")] = []
+    """Taken, without effect."""
 
     def __post_init__(self) -> None:
-        if self.level.lower() != "none" and not self.readers:
-            msg = "readers must not be empty unless level is none"
-            raise ValueError(msg)
+        """Check what the fields' types cannot say."""
+        if self.level != "none" and not self.readers:
+            raise FieldError("readers", "must have a reader unless level is none")
+        for index, reader in enumerate(self.readers):
+            if reader.pull is None and reader.periodic is None:
+                raise FieldError(f"readers[{index}]", "must have pull or periodic")
+        if sum(reader.pull is not None for reader in self.readers) > 1:
+            raise FieldError("readers", "must have one pull reader at most: there is one page")
+        if self.address and not _ADDRESS.fullmatch(self.address):
+            raise FieldError("address", f"must be host:port, such as localhost:8888, got {self.address!r}")
 
     @property
     def page(self) -> PrometheusConfig | None:
         """Where the page for Prometheus listens, if there shall be one."""
-        if self.level.lower() == "none":
+        if self.level == "none":
             return None
+        if self.address:
+            host, _, port = self.address.rpartition(":")
+            return PrometheusConfig(host=host.strip("[]"), port=int(port))
         return next((reader.pull.exporter.prometheus for reader in self.readers if reader.pull), None)
+
+
+class Resource(dict[str, Any]):
+    """Attributes: as a map, or in the declarative form, `attributes: [{name: …, value: …}]`."""
+
+    @classmethod
+    def decode(cls, value: Any) -> Resource:
+        """Take what stands in the YAML. Raises `ValueError`."""
+        if not isinstance(value, dict):
+            raise ValueError("must be a map of attributes")
+        attributes = value.get("attributes")
+        if not isinstance(attributes, list):
+            return cls(value)
+        if not all(isinstance(item, dict) and "name" in item for item in attributes):
+            raise ValueError("attributes must be maps of name and value")
+        return cls({str(item["name"]): item.get("value") for item in attributes})
 
 
 class TelemetryConfig(Config):
@@ -129,8 +173,9 @@ class TelemetryConfig(Config):
     metrics: MetricsConfig = MetricsConfig()
     """Its metrics."""
 
-    traces: Annotated[Any, Notice("traces of the collector itself are not supported yet")] = None
-    resource: dict[str, Any] = {}
+    traces: Annotated[Any, Notice("has no effect here, the collector does not trace itself")] = None
+    """Taken, without effect."""
+    resource: Resource = Resource()
     """Attributes of the collector itself, such as `service.name`; null removes a default."""
 
 
@@ -179,9 +224,26 @@ class CollectorConfig:
     enabled_extensions: tuple[str, ...]
     """Extensions that `service::extensions` lists, in order. The others are configured, and not started."""
     telemetry: TelemetryConfig
-    notices: tuple[str, ...] = field(default=())
+    notices: tuple[str, ...]
     """What an operator should know, and what does not stop the collector."""
+    root: Node
+    """What was written, with the lines."""
 
     def part(self, kind: Kind, id: str) -> ComponentConfig:
         """Give the component of this kind and id."""
         return self.parts[kind][id]
+
+    def explain(self, report: str) -> str:
+        """Add file and line to what was found wrong after decoding, and take out what came from variables.
+
+        Each line that begins with the path of an option, such as `processors::filter::traces`, gets its place.
+        """
+        return "\n".join(self._explain(line) for line in report.splitlines())
+
+    def _explain(self, line: str) -> str:
+        path, _, message = line.partition(": ")
+        steps = split(path)
+        if len(steps) < _DEPTH or steps[0] not in _SECTIONS:
+            return line
+        node = self.root.find(steps)
+        return f"{node.where} {path}: {redact(message, node)}"

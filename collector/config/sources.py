@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from collector.config.document import Node, parse
@@ -20,26 +21,29 @@ from collector.errors import ConfigError
 _URI = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):(.*)", re.DOTALL)
 
 
-def read(sources: Sequence[str], overrides: Sequence[str], notices: list[str]) -> Node:
-    """Read and merge all sources. Raises `ConfigError`."""
+def read(
+    sources: Sequence[str], overrides: Sequence[str], notices: list[str], environ: Mapping[str, str] | None = None
+) -> Node:
+    """Read and merge all sources. Raises `ConfigError` with what is wrong with any of them."""
     if not sources:
-        msg = "no configuration given: use --config FILE"
-        raise ConfigError(msg)
+        raise ConfigError("no configuration given: use --config FILE")
+    environ = os.environ if environ is None else environ
+    roots: list[Node] = []
+    faults: list[str] = []
+    for fetch, items in ((partial(_fetch, environ=environ), sources), (_override, overrides)):
+        for item in items:
+            try:
+                roots.append(fetch(item))
+            except ConfigError as error:
+                faults.append(str(error))
+    if faults:
+        raise ConfigError("\n".join(faults))
     merged = Node({}, Where(sources[0]))
-    for source in sources:
-        root = _nested(_fetch(source))
-        if root.value is None:
-            continue
-        if not isinstance(root.value, dict):
-            msg = f"{root.where} a configuration is a map of sections, this is {root.describe()}"
-            raise ConfigError(msg)
+    for root in roots:
         _note_erased(merged, root, notices)
         merged = merge(merged, root)
-    for override in overrides:
-        merged = merge(merged, _override(override))
     if not merged.value:
-        msg = f"{sources[0]} the configuration is empty"
-        raise ConfigError(msg)
+        raise ConfigError(f"{sources[0]} the configuration is empty")
     return merged
 
 
@@ -50,61 +54,62 @@ def merge(old: Node, new: Node) -> Node:
     value = dict(old.value)
     for key, node in new.value.items():
         value[key] = merge(value[key], node) if key in value else node
-    return replace(old, value=value, keys={**(old.keys or {}), **(new.keys or {})})
+    return replace(new, value=value)
 
 
-def _fetch(source: str) -> Node:
+def _fetch(source: str, environ: Mapping[str, str]) -> Node:
     uri = _URI.fullmatch(source)
     scheme, opaque = (uri[1], uri[2]) if uri else ("file", source)
     if scheme == "yaml":
-        return parse(opaque, "yaml:")
-    if scheme == "env":
-        if opaque not in os.environ:
-            msg = f"the environment variable {opaque} of --config {source} is not set"
-            raise ConfigError(msg)
-        return parse(os.environ[opaque], source)
-    if scheme in {"http", "https"}:
-        msg = f"--config {source}: configurations are not fetched from the network; give a file"
-        raise ConfigError(msg)
-    if scheme != "file":
-        msg = f"--config {source}: no source {scheme!r}; there are file, env and yaml"
-        raise ConfigError(msg)
+        # Behind the first colon there may be a secret.
+        lines = "\n" in opaque
+        root = parse(opaque, "yaml" if lines else f"yaml:{opaque.split(': ')[0]}", lines=lines)
+    elif scheme == "env":
+        if opaque not in environ:
+            raise ConfigError(f"--config {source}: the environment variable {opaque} is not set")
+        root = parse(environ[opaque], source)
+    elif scheme == "file":
+        root = parse(read_file(opaque), opaque)
+    elif scheme in {"http", "https"}:
+        raise ConfigError(f"--config {source}: configurations are not fetched from the network; give a file")
+    else:
+        raise ConfigError(f"--config {source}: unknown scheme {scheme!r}; there are file, env and yaml")
+    if root.value is None:
+        return replace(root, value={})
+    if not isinstance(root.value, dict):
+        raise ConfigError(f"{root.where} must be a map of sections, got {root.describe()}")
+    return _nested(root)
+
+
+def read_file(path: str) -> str:
+    """Read a text file. Raises `ConfigError`."""
     try:
-        return parse(Path(opaque).read_text(encoding="utf-8"), opaque)
+        return Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
-        msg = f"cannot read {opaque}: {error.strerror or error}"
-        raise ConfigError(msg) from error
-    except UnicodeDecodeError as error:
-        msg = f"{opaque} is not UTF-8: {error}"
-        raise ConfigError(msg) from error
+        raise ConfigError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    except (UnicodeDecodeError, ValueError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from error
 
 
 def _override(text: str) -> Node:
     path, equals, value = text.partition("=")
     if not equals or not path:
-        msg = f"--set {text}: must be KEY=VALUE, such as processors.batch.timeout=2s"
-        raise ConfigError(msg)
+        raise ConfigError(f"--set {path}: must be KEY=VALUE, such as processors.batch.timeout=2s")
     source = f"--set {path}"
-    node = parse(value, source)
+    node = parse(value, source, lines=False)
     for key in reversed(re.split(r"\.|::", path)):
         node = Node({key: node}, Where(source))
     return node
 
 
-def _nested(node: Node) -> Node:
-    """Unfold keys such as `processors::batch`."""
-    if isinstance(node.value, list):
-        return replace(node, value=[_nested(item) for item in node.value])
-    if not isinstance(node.value, dict):
-        return node
-    unfolded = replace(node, value={})
-    for key, item in node.value.items():
-        inner = _nested(item)
-        first, *rest = key.split("::")
-        for step in reversed(rest):
-            inner = Node({step: inner}, item.where, keys={step: node.key_where(key)})
-        unfolded = merge(unfolded, replace(node, value={first: inner}, keys={first: node.key_where(key)}))
-    return unfolded
+def _nested(root: Node) -> Node:
+    """Unfold keys of sections such as `processors::batch`."""
+    unfolded = replace(root, value={})
+    for key, node in root.value.items() if isinstance(root.value, dict) else ():
+        for step in reversed(key.split("::")):
+            node = Node({step: node}, node.where)  # noqa: PLW2901  it grows from the inside out
+        unfolded = merge(unfolded, node)
+    return replace(unfolded, where=root.where)
 
 
 def _note_erased(merged: Node, new: Node, notices: list[str]) -> None:

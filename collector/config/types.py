@@ -56,6 +56,14 @@ class Notice(str):
     __slots__ = ()
 
 
+class _AnyCase:
+    """Marks words that may be written in any case."""
+
+
+ANY_CASE = _AnyCase()
+"""`Annotated[Literal["basic", "detailed"], ANY_CASE]`: `Detailed` is taken, too, and becomes `detailed`."""
+
+
 class _Section:
     """Marks an optional section."""
 
