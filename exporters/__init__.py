@@ -1,6 +1,8 @@
 """The exporters of this distribution."""
 
 FACTORIES: dict[str, str] = {
+    "debug": "exporters.debug:DebugExporter",
+    "file": "exporters.file:FileExporter",
     "nop": "exporters.nop:NopExporter",
     "otlp": "exporters.otlp_grpc:OtlpGrpcExporter",
     "otlp_grpc": "exporters.otlp_grpc:OtlpGrpcExporter",
