@@ -29,9 +29,10 @@ from typing import Annotated, Any, Self
 from collector._kernel import Op, OpCounts
 from collector.component import Settings, SpanOp
 from collector.config.problems import guess
-from collector.config.types import Config, FieldError, Notice
+from collector.config.types import Config, FieldError, Notice, Section
 from collector.ledger import ProcessorAccount
 from collector.telemetry.metrics import MetricKind, Sample
+from processors.matching import MatchConfig, settings_of
 
 OtherSignal = Annotated[Any, Notice("has no effect here: Spanmill takes traces only")]
 
@@ -93,6 +94,16 @@ class LevelConditions(Config):
     """Asked of the events of spans."""
 
 
+class SpanSelection(Config):
+    """The oldest form: which spans stay."""
+
+    include: Section[MatchConfig] = None
+    """Spans that do not match go."""
+
+    exclude: Section[MatchConfig] = None
+    """Spans that match go."""
+
+
 class FilterConfig(Config):
     """Settings of the `filter` processor."""
 
@@ -106,6 +117,9 @@ class FilterConfig(Config):
 
     traces: LevelConditions | None = None
     """The older form: conditions by level. `trace_conditions` says the same and replaces it."""
+
+    spans: SpanSelection | None = None
+    """The oldest form: which spans stay. `trace_conditions` wins where both are given."""
 
     logs: OtherSignal = None
     """Taken, so that a configuration of the Go collector loads; it has no effect."""
@@ -125,6 +139,8 @@ class FilterConfig(Config):
             raise FieldError("trace_conditions", "must be conditions only, or groups of conditions only")
         if self.trace_conditions and self.traces is not None:
             raise FieldError("traces", "cannot stand beside trace_conditions; write these conditions there")
+        if self.spans is not None and self.traces is not None:
+            raise FieldError("spans", "cannot stand beside traces; write one of them")
 
 
 class FilterProcessor(SpanOp):
@@ -187,4 +203,7 @@ def _op_settings(config: FilterConfig) -> list[dict[str, object]]:
             for level, conditions in levels.items()
         ]
         return [{"error_mode": config.error_mode, "conditions": lists}]
+    if config.spans is not None:
+        include, exclude = settings_of(config.spans.include), settings_of(config.spans.exclude)
+        return [{"error_mode": config.error_mode, "include": include, "exclude": exclude}]
     return []

@@ -59,6 +59,8 @@ async def consume(processor: FilterProcessor, batch: SpanBatch) -> Sink:
         {"trace_conditions": [{"context": "SPAN", "conditions": ['name == "span 1"']}]},
         {"trace_conditions": [{"conditions": ['span.name == "span 1"']}]},
         {"traces": {"span": ['name == "span 1"']}},
+        {"spans": {"exclude": {"match_type": "strict", "span_names": ["span 1"]}}},
+        {"spans": {"include": {"match_type": "regexp", "span_names": ["[02]$"]}}},
         {"trace_conditions": [{"context": "span", "conditions": ["false"]}, {"conditions": ['span.name == "span 1"']}]},
     ],
 )
@@ -98,6 +100,10 @@ def test_levels_run_from_the_resource_down() -> None:
         (
             {"trace_conditions": ["true"], "traces": {}},
             "traces: cannot stand beside trace_conditions; write these conditions there",
+        ),
+        (
+            {"traces": {}, "spans": {"include": {"match_type": "strict"}}},
+            "spans: cannot stand beside traces; write one of them",
         ),
         ({"trace_conditions": [None]}, "trace_conditions[0]: must not be empty"),
         ({"trace_conditions": "true"}, "trace_conditions: must be a list, got 'true'"),

@@ -1,10 +1,12 @@
 //! `filter`: drop what matches a condition.
 //!
 //! Conditions run from the resource down. What matches goes with all that is in it; of a span that stays, each
-//! event is asked. Conditions of one level are alternatives: any that is true drops.
+//! event is asked. Conditions of one level are alternatives: any that is true drops. An older form says instead
+//! which spans stay: those that `include` matches and `exclude` does not.
 
 use serde::Deserialize;
 
+use super::matching::{MatchSettings, Matcher};
 use super::{Counts, Levels, Op, Place, Prune, Verdict};
 use crate::error::OptionError;
 use crate::origin::Origin;
@@ -29,7 +31,14 @@ pub enum ErrorMode {
 pub struct FilterSettings {
     #[serde(default)]
     pub error_mode: ErrorMode,
+    #[serde(default)]
     pub conditions: Vec<ConditionList>,
+    /// Spans that do not match it go.
+    #[serde(default)]
+    pub include: Option<MatchSettings>,
+    /// Spans that match it go.
+    #[serde(default)]
+    pub exclude: Option<MatchSettings>,
 }
 
 /// Conditions that stand together in the configuration.
@@ -52,19 +61,29 @@ pub struct FilterOp {
     scope: Vec<Predicate>,
     span: Vec<Predicate>,
     event: Vec<Predicate>,
+    include: Option<Matcher>,
+    exclude: Option<Matcher>,
     needs: Needs,
 }
 
 impl FilterOp {
     pub fn new(settings: FilterSettings) -> Result<Self, OptionError> {
+        let matcher = |settings: Option<MatchSettings>, option: &str| {
+            settings.map(Matcher::new).transpose().map_err(|error| error.within(option))
+        };
         let mut op = Self {
             error_mode: settings.error_mode,
             resource: Vec::new(),
             scope: Vec::new(),
             span: Vec::new(),
             event: Vec::new(),
+            include: matcher(settings.include, "spans::include")?,
+            exclude: matcher(settings.exclude, "spans::exclude")?,
             needs: Needs::default(),
         };
+        for matcher in [&op.include, &op.exclude].into_iter().flatten() {
+            op.needs = op.needs.union(matcher.needs());
+        }
         for list in settings.conditions {
             let context = match list.context.as_deref() {
                 None => None,
@@ -114,6 +133,13 @@ impl FilterOp {
         false
     }
 
+    /// Whether the older form leaves the span out.
+    #[inline]
+    fn leaves_out(&self, span: &SpanView<'_>, place: &Place<'_, '_>) -> bool {
+        self.include.as_ref().is_some_and(|include| !include.matches(span, place))
+            || self.exclude.as_ref().is_some_and(|exclude| exclude.matches(span, place))
+    }
+
     /// Removes the events that match and tells whether there were any.
     fn drop_events(&self, span: &mut SpanView<'_>, place: &Place<'_, '_>, counts: &mut Counts) -> bool {
         let mut matching = Vec::new();
@@ -147,7 +173,7 @@ impl Op for FilterOp {
         Levels {
             resource: !self.resource.is_empty(),
             scope: !self.scope.is_empty(),
-            span: !self.span.is_empty() || !self.event.is_empty(),
+            span: !self.span.is_empty() || !self.event.is_empty() || self.include.is_some() || self.exclude.is_some(),
         }
     }
 
@@ -170,7 +196,9 @@ impl Op for FilterOp {
     }
 
     fn span(&self, span: &mut SpanView<'_>, place: &Place<'_, '_>, counts: &mut Counts) -> Verdict {
-        if self.matches(&self.span, &Subject::of_span(span, place.scope, place.resource), counts) {
+        if self.matches(&self.span, &Subject::of_span(span, place.scope, place.resource), counts)
+            || self.leaves_out(span, place)
+        {
             return Verdict::Drop;
         }
         if !self.event.is_empty() && self.drop_events(span, place, counts) { Verdict::Changed } else { Verdict::Keep }
@@ -199,7 +227,8 @@ mod tests {
     }
 
     fn run(error_mode: ErrorMode, conditions: &[&str], request: Vec<u8>) -> Outcome {
-        let settings = FilterSettings { error_mode, conditions: vec![list("trace_conditions", None, conditions)] };
+        let conditions = vec![list("trace_conditions", None, conditions)];
+        let settings = FilterSettings { error_mode, conditions, ..FilterSettings::default() };
         Program::new(vec![Arc::new(FilterOp::new(settings).unwrap())]).run(&batch(request))
     }
 
@@ -331,6 +360,27 @@ mod tests {
         ] {
             assert_eq!(first(refuse(context, condition)), message);
         }
+    }
+
+    #[test]
+    fn the_older_form_names_the_spans_that_stay() {
+        let by_name = |name: &str| {
+            Some(MatchSettings {
+                match_type: "strict".into(),
+                span_names: vec![name.into()],
+                ..MatchSettings::default()
+            })
+        };
+        let kept = |include, exclude| {
+            let op = FilterOp::new(FilterSettings { include, exclude, ..FilterSettings::default() }).unwrap();
+            lines(&Program::new(vec![Arc::new(op)]).run(&batch(shop())).batch)
+        };
+        assert_eq!(kept(by_name("a"), None), ["shop/a{k=1}", "bank/a{}"]);
+        assert_eq!(kept(None, by_name("a")), ["shop/b{}", "shop/c{}"]);
+        assert_eq!(kept(by_name("a"), by_name("a")), Vec::<String>::new());
+        let error =
+            FilterOp::new(FilterSettings { include: Some(MatchSettings::default()), ..FilterSettings::default() });
+        assert_eq!(error.unwrap_err().path, "spans::include::match_type");
     }
 
     #[test]

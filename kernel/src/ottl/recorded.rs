@@ -207,7 +207,8 @@ fn filtered(condition: &str, span: &[u8]) -> Result<bool, String> {
         context: Some("span".into()),
         conditions: vec![condition.to_owned()],
     };
-    let settings = FilterSettings { error_mode: ErrorMode::Propagate, conditions: vec![list] };
+    let settings =
+        FilterSettings { error_mode: ErrorMode::Propagate, conditions: vec![list], ..FilterSettings::default() };
     let op = FilterOp::new(settings).map_err(|error| format!("start: {error}"))?;
     let request = crate::samples::resource_spans("s", &[&[span.to_vec()]]);
     let outcome = Program::new(vec![Arc::new(op)]).run(&batch(request));
