@@ -19,6 +19,7 @@ Every span that was offered is delivered, failed for a reason, or held; see `Exp
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -142,11 +143,12 @@ class Sender:
             while (wait := await self._work(request)) is not None:
                 await self._pause(wait)
         except asyncio.CancelledError:
-            if not request.untouched and not request.offered:
-                # The backend has a part of it, so it is too late to refuse the rest.
-                self._offer(request)
-                self._spawn(self._send_now(request))
-            raise
+            if request.untouched or request.offered:
+                raise
+            # The backend has a part of it, so it is too late to refuse the rest.
+            self._offer(request)
+            self._spawn(self._send_now(request))
+            return
         self._settle(request)
 
     async def _work(self, request: Request) -> float | None:
@@ -165,6 +167,14 @@ class Sender:
 
     async def _attempt(self, request: Request) -> float | None:
         """Try the first part once. Gives the seconds to wait before the next attempt, if it needs one."""
+        if request.abandoned:
+            if request.untouched:
+                request.parts.clear()
+                return None
+            # The backend took a part before the caller could leave, so the rest is ours as well.
+            request.abandoned = False
+            self._offer(request)
+            _tell(request)
         now = asyncio.get_running_loop().time
         if request.began_at is None:
             request.began_at = now()
@@ -210,6 +220,9 @@ class Sender:
 
     def _again(self, request: Request, error: RetryableError, now: float) -> float | None:
         """Decide on a part that the backend did not take for now."""
+        if request.abandoned and request.untouched:
+            request.parts.clear()
+            return None
         began_at = now if request.began_at is None else request.began_at
         request.attempts += 1
         wait = self._policy.wait(request.attempts, error, now - began_at)
@@ -259,23 +272,29 @@ class Sender:
         try:
             await result
         except asyncio.CancelledError:
-            if request.finished and not request.refused:
-                return  # It was taken in the very moment.
-            if not request.finished:
-                self._leave(queue, request)
-            raise
+            await self._leave(queue, request)
+            if request.untouched:
+                raise
 
-    def _leave(self, queue: SendingQueue, request: Request) -> None:
-        """Go on without the caller: take the request back, or finish what has begun."""
-        request.result = None
+    async def _leave(self, queue: SendingQueue, request: Request) -> None:
+        """Take a request back from the queue. If the backend has taken something of it, it stays."""
+        if request.finished:
+            return
         if not request.untouched:
+            request.result = None
             self._offer(request)
-        elif queue.withdraw(request):
+            return
+        if queue.withdraw(request):
             request.finished = True
-        else:
-            request.abandoned = True
-            if request.attempt:
-                request.attempt.reschedule(asyncio.get_running_loop().time())
+            return
+        request.abandoned = True
+        if request.attempt:
+            request.attempt.reschedule(asyncio.get_running_loop().time())
+        # The attempt ends in the next turns of the loop. Only then it is known whether the backend took the batch.
+        ended = request.result = asyncio.get_running_loop().create_future()
+        while not ended.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([ended])
 
     def _settle(self, request: Request) -> None:
         """Book a finished request, once. Raises the error of one that all failed and that nobody else holds."""
@@ -288,6 +307,7 @@ class Sender:
             self._held -= request.spans
             self._ours.discard(request)
         elif request.abandoned and request.untouched:
+            _tell(request)
             return
         elif request.refused:
             error = next(iter(request.errors.values()))
@@ -298,8 +318,7 @@ class Sender:
             return
         request.book(self._account)
         self._report(request)
-        if request.result is not None and not request.result.done():
-            request.result.set_result(None)
+        _tell(request)
 
     def _give_up(self) -> None:
         """Book what is left when time is over."""
@@ -336,3 +355,9 @@ class Sender:
             if (note := self._losses[reason].note()) is not None:
                 spans = request.failed[reason]
                 self._logger.error(f"{spans} spans lost ({reason.replace('_', ' ')}): {error}{note}")
+
+
+def _tell(request: Request) -> None:
+    """Let go of the one who waits for the result."""
+    if request.result is not None and not request.result.done():
+        request.result.set_result(None)
