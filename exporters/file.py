@@ -28,7 +28,7 @@ from collector.sending.config import LocalSendingConfig
 from collector.spans import SpanBatch
 
 
-class FileConfig(LocalSendingConfig):
+class FileConfig(LocalSendingConfig, kw_only=True):
     """Settings of the `file` exporter."""
 
     path: Annotated[str, Meta(min_length=1)]
