@@ -65,6 +65,7 @@ class Service:
         """Whether a component reported that it cannot go on."""
         self._shutdown_timeout = shutdown_timeout
         self._started: dict[str, Startable] = {}
+        self._ready = False
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         register_ledger(self.machine.metrics, self.machine.ledger)
@@ -120,6 +121,7 @@ class Service:
             raise
         for extension in machine.extensions.values():
             extension.ready()
+        self._ready = True
         log.info("Everything is ready. Begin running and processing data.")
 
     async def _start(self, name: str, component: Startable, *, path: str = "") -> None:
@@ -145,7 +147,8 @@ class Service:
         await drain.stage(self._stopping(chains), share=0.5)
         await drain.stage(self._stopping([f"exporters::{id}"] for id in machine.exporters))
         await drain.stage(self._stopping([[f"extensions::{id}" for id in reversed(machine.extensions)], [PAGE]]))
-        report(machine.ledger)
+        if self._ready:
+            report(machine.ledger)
         log.info("Shutdown complete.")
 
     def _stopping(self, chains: Iterable[list[str]]) -> list[list[tuple[str, Startable]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import textwrap
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,10 @@ def example(kind: Kind, type_: str) -> str:
     """The settings that the docstring of the component's module shows, for a component of this type."""
     module = importlib.import_module(distribution.load(kind, type_).__module__)
     lines = (module.__doc__ or "").splitlines()
-    section = f"    {kind.section}:"
-    assert section in lines, f"the docstring of {module.__name__} shows no YAML"
-    block = []
-    for line in lines[lines.index(section) + 1 :]:
-        if line.strip() and not line.startswith("     "):
-            break
-        block.append(line)
+    start = next((at for at, line in enumerate(lines) if line.strip() == f"{kind.section}:"), None)
+    assert start is not None, f"the docstring of {module.__name__} shows no YAML"
+    indent = lines[start].removesuffix(f"{kind.section}:") + " "
+    block = list(takewhile(lambda line: not line.strip() or line.startswith(indent), lines[start + 1 :]))
     first, *settings = textwrap.dedent("\n".join(block)).rstrip().splitlines()
     key, colon, inline = first.partition(":")
     # An alias is documented where the component is.
