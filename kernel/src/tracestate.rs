@@ -65,22 +65,41 @@ impl<'a> TraceState<'a> {
 
     /// The header again: the `ot` member first, in it `rv`, `th` and the rest, then the members of others.
     pub fn write(&self) -> Vec<u8> {
-        let mut fields: Vec<Vec<u8>> = Vec::new();
+        let mut out = Vec::with_capacity(48);
+        let mut separator: &[u8] = b"ot=";
         if let Some(randomness) = self.randomness {
-            fields.push(format!("rv:{randomness:014x}").into_bytes());
+            out.extend_from_slice(separator);
+            out.extend_from_slice(b"rv:");
+            put_digits(randomness, DIGITS, &mut out);
+            separator = b";";
         }
         if let Some(threshold) = self.threshold {
-            let digits = format!("{threshold:014x}");
-            let digits = digits.trim_end_matches('0');
-            fields.push(format!("th:{}", if digits.is_empty() { "0" } else { digits }).into_bytes());
+            out.extend_from_slice(separator);
+            out.extend_from_slice(b"th:");
+            let zeros = (threshold.trailing_zeros() as usize / 4).min(DIGITS - 1);
+            put_digits(threshold, DIGITS - zeros, &mut out);
+            separator = b";";
         }
-        fields.extend(self.other_fields.iter().map(|field| field.to_vec()));
-        let mut members: Vec<Vec<u8>> = Vec::new();
-        if !fields.is_empty() {
-            members.push([b"ot=", fields.join(&b';').as_slice()].concat());
+        for field in &self.other_fields {
+            out.extend_from_slice(separator);
+            out.extend_from_slice(field);
+            separator = b";";
         }
-        members.extend(self.other_members.iter().map(|member| member.to_vec()));
-        members.join(&b',')
+        for member in &self.other_members {
+            if !out.is_empty() {
+                out.push(b',');
+            }
+            out.extend_from_slice(member);
+        }
+        out
+    }
+}
+
+/// The first `count` of the fourteen hexadecimal digits.
+fn put_digits(value: u64, count: usize, out: &mut Vec<u8>) {
+    for index in 0..count {
+        let nibble = (value >> (4 * (DIGITS - 1 - index))) as usize & 15;
+        out.push(b"0123456789abcdef"[nibble]);
     }
 }
 

@@ -146,6 +146,21 @@ impl<'a> Cursor<'a> {
     }
 }
 
+impl<'a> Cursor<'a> {
+    /// The next field, if it has this tag and a length that both take one byte. What repeats in a message is
+    /// mostly so, and a loop over this is free of the jumps that telling fields apart costs.
+    #[inline(always)]
+    pub fn next_short(&mut self, tag: u8) -> Option<Field<'a>> {
+        let start = self.at;
+        let [found, length @ 0..0x80, rest @ ..] = self.bytes.get(start..)? else { return None };
+        let bytes = rest.get(..usize::from(*length)).filter(|_| *found == tag)?;
+        let body = start + 2;
+        self.at = body + bytes.len();
+        let number = u32::from(tag >> 3);
+        Some(Field { number, wire_type: WireType::Len, scalar: 0, bytes, start, body, end: self.at })
+    }
+}
+
 /// The fields of bytes that were checked before: stops silently where they would not decode.
 pub struct Fields<'a>(Cursor<'a>);
 

@@ -7,7 +7,7 @@ use super::map::Map;
 use super::slots::{Needs, Slots};
 use super::status::Status;
 use crate::view::Edits;
-use crate::wire::{self, fields};
+use crate::wire::{self, Cursor};
 
 const TRACE_ID: u32 = 1;
 const SPAN_ID: u32 = 2;
@@ -25,6 +25,9 @@ const LINKS: u32 = 13;
 const DROPPED_LINKS: u32 = 14;
 const STATUS: u32 = 15;
 const FLAGS: u32 = 16;
+
+/// How an attribute begins on the wire: number 9, length-delimited.
+const ATTRIBUTE_TAG: u8 = 0x4a;
 
 /// A span as it stands on the wire, with what was changed since.
 ///
@@ -57,7 +60,15 @@ impl<'a> SpanView<'a> {
     pub fn load(&mut self, body: &'a [u8], needs: Needs) {
         self.reset();
         self.length = body.len();
-        for field in fields(body) {
+        let mut rest = Cursor::new(body);
+        loop {
+            while let Some(field) = rest.next_short(ATTRIBUTE_TAG) {
+                self.slots.note(&field);
+                if needs.attributes {
+                    self.attributes.load(field.bytes);
+                }
+            }
+            let Ok(Some(field)) = rest.next_field() else { break };
             self.slots.note(&field);
             match field.number {
                 TRACE_ID => self.trace_id = Cow::Borrowed(field.bytes),
