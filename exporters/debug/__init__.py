@@ -129,6 +129,8 @@ class DebugExporter(Exporter):
             for path in self.config.output_paths:
                 if path in {"stdout", "stderr"}:
                     stream = getattr(sys, path)
+                    if stream is None:
+                        raise OSError(f"there is no {path}")
                     stream.write(f"{line.rstrip()}\n")
                     stream.flush()
                 else:

@@ -1,0 +1,175 @@
+"""Lines of OTLP/JSON, and files that come and go."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from collector.component import Delivery
+from collector.config.types import Duration, FieldError
+from collector.errors import RetryableError, StartError
+from collector.testing import StubHost, exporter_settings, make_spans
+from exporters.file import FileConfig, FileExporter
+
+
+async def started(path: Path, **options: object) -> FileExporter:
+    exporter = FileExporter(FileConfig(path=str(path), **options), exporter_settings("file"))  # type: ignore[arg-type]
+    await exporter.start(StubHost())
+    return exporter
+
+
+def names(path: Path) -> list[str]:
+    return [
+        span["name"]
+        for line in path.read_text().splitlines()
+        for group in json.loads(line)["resourceSpans"]
+        for scope in group["scopeSpans"]
+        for span in scope["spans"]
+    ]
+
+
+async def test_writes_a_request_a_line(tmp_path: Path) -> None:
+    """Each batch is one OTLP/JSON object, there as soon as it counts as delivered."""
+    path = tmp_path / "spans.jsonl"
+    exporter = await started(path)
+
+    assert await exporter.export(make_spans(2)) == Delivery()
+    await exporter.export(make_spans(1, first=2))
+
+    assert [len(json.loads(line)["resourceSpans"]) for line in path.read_text().splitlines()] == [1, 1]
+    assert names(path) == ["span 0", "span 1", "span 2"]
+    assert json.loads(path.read_text().splitlines()[0])["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["traceId"] == (
+        f"{1:032x}"
+    )
+    await exporter.shutdown()
+
+
+async def test_lines_of_many_at_a_time_do_not_mix(tmp_path: Path) -> None:
+    """Whoever writes has the file to himself."""
+    path = tmp_path / "spans.jsonl"
+    exporter = await started(path)
+
+    await asyncio.gather(*(exporter.export(make_spans(50, first=50 * n)) for n in range(20)))
+    await exporter.shutdown()
+
+    assert sorted(names(path)) == sorted(f"span {n}" for n in range(1000))
+
+
+@pytest.mark.parametrize(("append", "expected"), [(False, ["span 9"]), (True, ["span 0", "span 9"])])
+async def test_a_restart_empties_the_file_unless_told_otherwise(
+    tmp_path: Path, append: bool, expected: list[str]
+) -> None:
+    """As in the Go collector."""
+    path = tmp_path / "spans.jsonl"
+    for first in (0, 9):
+        exporter = await started(path, append=append)
+        await exporter.export(make_spans(1, first=first))
+        await exporter.shutdown()
+
+    assert names(path) == expected
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved"])
+async def test_begins_a_new_file_when_the_old_one_is_gone(tmp_path: Path, how: str) -> None:
+    """Nothing is written into a file that nobody can find."""
+    path, moved = tmp_path / "spans.jsonl", tmp_path / "old.jsonl"
+    exporter = await started(path)
+    await exporter.export(make_spans(1))
+
+    if how == "deleted":
+        path.unlink()
+    else:
+        path.rename(moved)
+    await exporter.export(make_spans(1, first=1))
+    await exporter.shutdown()
+
+    assert names(path) == ["span 1"]
+    assert how == "deleted" or names(moved) == ["span 0"]
+
+
+async def test_waits_for_its_directory_to_come_back(tmp_path: Path) -> None:
+    """What cannot be written now may be written later."""
+    path = tmp_path / "out" / "spans.jsonl"
+    exporter = await started(path, create_directory=True)
+    path.unlink()
+    path.parent.rmdir()
+
+    with pytest.raises(RetryableError, match=r"cannot write .*: no such file or directory"):
+        await exporter.export(make_spans(1))
+    path.parent.mkdir()
+    await exporter.export(make_spans(1, first=1))
+    await exporter.shutdown()
+
+    assert names(path) == ["span 1"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+async def test_a_full_disk_is_no_loss() -> None:
+    """It can be retried."""
+    exporter = await started(Path("/dev/full"))
+
+    with pytest.raises(RetryableError, match="cannot write /dev/full: no space left on device"):
+        await exporter.export(make_spans(1))
+    await exporter.shutdown()
+
+
+async def test_permissions(tmp_path: Path) -> None:
+    """Of a new file, and of the directory that is made for it."""
+    path = tmp_path / "a" / "spans.jsonl"
+    before = os.umask(0)
+    try:
+        exporter = await started(path, file_permissions="0600", create_directory=True, directory_permissions="0700")
+        await exporter.shutdown()
+    finally:
+        os.umask(before)
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_missing_directory_is_an_error_at_start(tmp_path: Path) -> None:
+    """The message knows the way out."""
+    path = tmp_path / "nowhere" / "spans.jsonl"
+    with pytest.raises(StartError) as caught:
+        await started(path)
+
+    assert str(caught.value) == (
+        f"path: cannot write {path}: no such file or directory; with create_directory: true its directory is made"
+    )
+
+
+async def test_shuts_down_twice_and_without_start(tmp_path: Path) -> None:
+    """There is nothing to close then, and nothing is written after."""
+    path = tmp_path / "spans.jsonl"
+    exporter = FileExporter(FileConfig(path=str(path)), exporter_settings("file"))
+
+    await exporter.shutdown()
+    await exporter.shutdown()
+
+    with pytest.raises(RetryableError, match="the file is closed"):
+        await exporter.export(make_spans(1))
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"flush_interval": Duration(-1)}, "flush_interval: must be 0 or more, got -1s"),
+        ({"file_permissions": "rw"}, "file_permissions: must be permissions in octal, such as \"0644\", got 'rw'"),
+        ({"file_permissions": "7777"}, "file_permissions: must be permissions in octal, such as \"0644\", got '7777'"),
+        ({"directory_permissions": "0700"}, "directory_permissions: needs create_directory: true"),
+        ({"format": "proto"}, "format: proto is not supported yet; use json"),
+        ({"compression": "zstd"}, "compression: zstd is not supported yet; remove this line"),
+        ({"encoding": "otlp_encoding"}, "encoding: not supported yet; remove this line"),
+        ({"rotation": None}, "rotation: not supported yet; remove this section"),
+        ({"group_by": {"enabled": True}}, "group_by: not supported yet; remove this section"),
+    ],
+)
+def test_refuses(options: dict[str, object], message: str) -> None:
+    """Each of these is a mistake or not there yet, and the message names the field."""
+    with pytest.raises(FieldError) as caught:
+        FileConfig(path="spans.jsonl", **options)  # type: ignore[arg-type]
+
+    assert str(caught.value) == message
