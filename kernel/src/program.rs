@@ -120,25 +120,25 @@ impl Program {
     }
 }
 
-struct Pass<'p> {
-    program: &'p Program,
-    origin: Option<&'p Origin>,
+struct Pass<'a, 'e> {
+    program: &'a Program,
+    origin: Option<&'a Origin>,
     counts: Vec<Counts>,
-    edits: &'p mut Edits,
+    edits: &'e mut Edits,
 }
 
 /// Which op dropped what encloses a span. Ops before it still get to see and count the span.
 type DroppedBy = Option<usize>;
 
-impl Pass<'_> {
+impl<'a> Pass<'a, '_> {
     /// Walks a chunk and returns how many spans stay.
-    fn chunk(&mut self, chunk: &[u8]) -> usize {
+    fn chunk(&mut self, chunk: &'a [u8]) -> usize {
         // One view for all spans of the chunk: its vectors keep their capacity.
         let mut span = SpanView::default();
         fields(chunk).filter(|field| field.number == 1).map(|field| self.resource_spans(&field, &mut span)).sum()
     }
 
-    fn resource_spans<'a>(&mut self, field: &Field<'a>, span: &mut SpanView<'a>) -> usize {
+    fn resource_spans(&mut self, field: &Field<'a>, span: &mut SpanView<'a>) -> usize {
         let program = self.program;
         let base = field.body;
         let mut resource_field = None;
@@ -205,7 +205,7 @@ impl Pass<'_> {
     }
 
     /// Walks one scope. Returns how many spans stay, and whether the scope itself does.
-    fn scope_spans<'a>(
+    fn scope_spans(
         &mut self,
         field: &Field<'a>,
         base: usize,
@@ -254,7 +254,7 @@ impl Pass<'_> {
 
     /// Runs every op on one span and tells whether it stays.
     #[inline]
-    fn span<'a>(
+    fn span(
         &mut self,
         field: &Field<'a>,
         base: usize,

@@ -31,7 +31,7 @@ impl Setting {
             Self::Map(items) => {
                 let mut map = Map::default();
                 for (key, value) in items {
-                    map.upsert(key.as_bytes(), value.to_value());
+                    map.upsert(key.clone().into_bytes(), value.to_value());
                 }
                 Value::Map(map)
             }

@@ -87,6 +87,9 @@ impl Wanted {
             Self::Pattern(pattern) => match value {
                 Value::Str(text) => pattern.is_match(text),
                 Value::Bool(_) | Value::Int(_) => pattern.is_match(&text::text(value)),
+                Value::Double(value) if value.is_infinite() => {
+                    pattern.is_match(if *value > 0.0 { b"+Inf" } else { b"-Inf" })
+                }
                 // Always plain decimal, whatever the size.
                 Value::Double(value) => pattern.is_match(value.to_string().as_bytes()),
                 _ => false,

@@ -71,14 +71,15 @@ pub struct Levels {
 
 /// Where a span stands, and who sent it.
 pub struct Place<'v, 'a> {
-    pub origin: Option<&'v Origin>,
+    pub origin: Option<&'a Origin>,
     pub resource: &'v ResourceView<'a>,
     pub scope: &'v ScopeView<'a>,
 }
 
 /// One thing to do with every resource, scope or span that passes.
 ///
-/// An op is immutable: what it counts in a pass goes into [`Counts`].
+/// An op is immutable: what it counts in a pass goes into [`Counts`]. It outlives the views it is shown, so what
+/// it writes may be borrowed from it.
 pub trait Op: Send + Sync {
     /// What must be decoded for it.
     fn needs(&self) -> Needs;
@@ -111,7 +112,12 @@ pub trait Op: Send + Sync {
         &[]
     }
 
-    fn resource(&self, _resource: &mut ResourceView<'_>, _origin: Option<&Origin>, _counts: &mut Counts) -> Verdict {
+    fn resource<'a>(
+        &'a self,
+        _resource: &mut ResourceView<'a>,
+        _origin: Option<&'a Origin>,
+        _counts: &mut Counts,
+    ) -> Verdict {
         Verdict::Keep
     }
 
@@ -119,7 +125,7 @@ pub trait Op: Send + Sync {
         Verdict::Keep
     }
 
-    fn span(&self, _span: &mut SpanView<'_>, _place: &Place<'_, '_>, _counts: &mut Counts) -> Verdict {
+    fn span<'a>(&'a self, _span: &mut SpanView<'a>, _place: &Place<'_, 'a>, _counts: &mut Counts) -> Verdict {
         Verdict::Keep
     }
 }

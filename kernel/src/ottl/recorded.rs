@@ -82,7 +82,7 @@ fn value(json: &Json) -> Value<'static> {
                 "kv" => {
                     let mut map = Map::default();
                     for (key, item) in content.as_object().unwrap() {
-                        map.upsert(key.as_bytes(), value(item));
+                        map.upsert(key.clone().into_bytes(), value(item));
                     }
                     Value::Map(map)
                 }

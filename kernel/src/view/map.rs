@@ -16,10 +16,6 @@ pub struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    fn new(key: &[u8], value: Value<'a>) -> Self {
-        Self { key: Cow::Owned(key.to_vec()), value, raw: None }
-    }
-
     pub fn value(&self) -> &Value<'a> {
         &self.value
     }
@@ -150,14 +146,15 @@ impl<'a> Map<'a> {
     }
 
     /// Appends an entry, whether or not the key is there already.
-    pub fn push(&mut self, key: &[u8], value: Value<'a>) {
+    pub fn push(&mut self, key: impl Into<Cow<'a, [u8]>>, value: Value<'a>) {
         self.changed = true;
-        self.entries.push(Entry::new(key, value));
+        self.entries.push(Entry { key: key.into(), value, raw: None });
     }
 
     /// Sets the value of `key`, at its place if it has one, at the end otherwise.
-    pub fn upsert(&mut self, key: &[u8], value: Value<'a>) {
-        match self.position(key) {
+    pub fn upsert(&mut self, key: impl Into<Cow<'a, [u8]>>, value: Value<'a>) {
+        let key = key.into();
+        match self.position(&key) {
             Some(index) => self.set_at(index, value),
             None => self.push(key, value),
         }

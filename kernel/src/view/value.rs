@@ -92,6 +92,15 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The same value, which borrows its text from this one.
+    pub fn borrowed(&self) -> Value<'_> {
+        match self {
+            Self::Str(text) => Value::Str(Cow::Borrowed(text)),
+            Self::Bytes(bytes) => Value::Bytes(Cow::Borrowed(bytes)),
+            other => other.clone(),
+        }
+    }
+
     /// The same value, free of the bytes it was read from.
     pub fn into_owned(self) -> Value<'static> {
         match self {

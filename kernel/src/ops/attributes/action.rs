@@ -1,5 +1,7 @@
 //! One action: what to do with which key.
 
+use std::borrow::Cow;
+
 use regex::bytes::Regex;
 use serde::Deserialize;
 
@@ -116,7 +118,7 @@ impl Action {
     }
 
     /// Does it, and tells whether anything changed.
-    pub(super) fn apply(&self, map: &mut Map<'_>, origin: Option<&Origin>) -> bool {
+    pub(super) fn apply<'a>(&'a self, map: &mut Map<'a>, origin: Option<&'a Origin>) -> bool {
         match self {
             Self::Set { key, when, source } => set(map, key.as_bytes(), *when, source, origin),
             Self::Delete(selection) => {
@@ -141,12 +143,15 @@ impl Action {
                 changed
             }
             Self::Extract { key, pattern, groups } => {
-                let Some(Value::Str(text)) = map.get(key.as_bytes()) else { return false };
-                let text = text.clone();
+                let Some(Value::Str(text)) = map.get(key.as_bytes()).cloned() else { return false };
                 let Some(captures) = pattern.captures(&text) else { return false };
                 for (index, name) in groups {
-                    let group = captures.get(*index).map_or(&b""[..], |group| group.as_bytes());
-                    map.upsert(name.as_bytes(), Value::text(group.to_vec()));
+                    let range = captures.get(*index).map_or(0..0, |group| group.range());
+                    let group = match &text {
+                        Cow::Borrowed(text) => Cow::Borrowed(&text[range]),
+                        Cow::Owned(text) => Cow::Owned(text[range].to_vec()),
+                    };
+                    map.upsert(name.as_bytes(), Value::Str(group));
                 }
                 true
             }
@@ -164,7 +169,7 @@ impl Action {
     }
 }
 
-fn set(map: &mut Map<'_>, key: &[u8], when: When, source: &Source, origin: Option<&Origin>) -> bool {
+fn set<'a>(map: &mut Map<'a>, key: &'a [u8], when: When, source: &'a Source, origin: Option<&'a Origin>) -> bool {
     let index = map.position(key);
     match (when, index) {
         (When::Absent, Some(_)) | (When::Present, None) => return false,
@@ -172,17 +177,19 @@ fn set(map: &mut Map<'_>, key: &[u8], when: When, source: &Source, origin: Optio
     }
     let found = match &source.origin {
         ValueOrigin::Nowhere => None,
-        ValueOrigin::Literal(value) => Some(value.clone()),
+        ValueOrigin::Literal(value) => Some(value.borrowed()),
         ValueOrigin::Attribute(from) => map.get(from.as_bytes()).cloned(),
-        ValueOrigin::Header(name) => {
-            origin.and_then(|origin| origin.header(name)).map(|values| Value::text(values.join(";").into_bytes()))
-        }
+        ValueOrigin::Header(name) => match origin.and_then(|origin| origin.header(name)) {
+            None | Some([]) => None,
+            Some([value]) => Some(Value::Str(Cow::Borrowed(value.as_bytes()))),
+            Some(values) => Some(Value::text(values.join(";").into_bytes())),
+        },
         // An unknown peer is an empty address, and found.
         ValueOrigin::ClientAddress => {
-            Some(Value::text(origin.map_or(&[][..], |origin| address(&origin.peer).as_bytes()).to_vec()))
+            Some(Value::Str(Cow::Borrowed(origin.map_or(&[][..], |origin| address(&origin.peer).as_bytes()))))
         }
     };
-    let Some(value) = found.or_else(|| source.default.clone()) else { return false };
+    let Some(value) = found.or_else(|| source.default.as_ref().map(Value::borrowed)) else { return false };
     match index {
         Some(index) => map.set_at(index, value),
         None => map.push(key, value),
@@ -307,7 +314,7 @@ mod tests {
     fn map(entries: &[(&str, &str)]) -> Map<'static> {
         let mut map = Map::default();
         for (key, value) in entries {
-            map.push(key.as_bytes(), Value::text(value.as_bytes().to_vec()));
+            map.push(key.as_bytes().to_vec(), Value::text(value.as_bytes().to_vec()));
         }
         map
     }
@@ -335,15 +342,17 @@ mod tests {
     #[test]
     fn a_deleted_key_leaves_its_place_to_the_last_one() {
         let mut attributes = map(&[("a", ""), ("b", ""), ("c", ""), ("d", "")]);
-        assert!(Action::new(action("delete", "b")).unwrap().apply(&mut attributes, None));
+        let delete = Action::new(action("delete", "b")).unwrap();
+        assert!(delete.apply(&mut attributes, None));
         assert_eq!(keys(&attributes), ["a", "d", "c"]);
     }
 
     #[test]
     fn a_key_hit_by_name_and_pattern_is_hashed_twice() {
         let settings = ActionSettings { pattern: "^a$".to_owned(), ..action("hash", "a") };
+        let twice = Action::new(settings).unwrap();
         let mut attributes = map(&[("a", "abc")]);
-        Action::new(settings).unwrap().apply(&mut attributes, None);
+        twice.apply(&mut attributes, None);
         let once = hash::hash(&Value::text(b"abc".to_vec()));
         assert_eq!(attributes.get(b"a"), Some(&Value::text(hash::hash(&Value::text(once)))));
     }
@@ -355,10 +364,12 @@ mod tests {
             peer: "[::1]:4000".to_owned(),
             metadata: vec![("x-tenant".to_owned(), vec!["a".to_owned(), "b".to_owned()])],
         };
-        let mut attributes = map(&[]);
-        Action::new(settings).unwrap().apply(&mut attributes, Some(&origin));
+        let tenant = Action::new(settings).unwrap();
         let settings = ActionSettings { from_context: "client.address".to_owned(), ..action("upsert", "client") };
-        Action::new(settings).unwrap().apply(&mut attributes, Some(&origin));
+        let client = Action::new(settings).unwrap();
+        let mut attributes = map(&[]);
+        tenant.apply(&mut attributes, Some(&origin));
+        client.apply(&mut attributes, Some(&origin));
         assert_eq!(attributes.get(b"tenant"), Some(&Value::text(b"a;b".to_vec())));
         assert_eq!(attributes.get(b"client"), Some(&Value::text(b"::1".to_vec())));
     }

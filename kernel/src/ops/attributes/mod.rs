@@ -46,7 +46,7 @@ impl Actions {
     }
 
     /// Runs every action and tells whether any of them changed something.
-    fn apply(&self, attributes: &mut Map<'_>, origin: Option<&Origin>) -> Verdict {
+    fn apply<'a>(&'a self, attributes: &mut Map<'a>, origin: Option<&'a Origin>) -> Verdict {
         let mut changed = false;
         for action in &self.0 {
             changed |= action.apply(attributes, origin);
@@ -96,7 +96,7 @@ impl Op for AttributesOp {
         self.actions.read_origin()
     }
 
-    fn span(&self, span: &mut SpanView<'_>, place: &Place<'_, '_>, _counts: &mut Counts) -> Verdict {
+    fn span<'a>(&'a self, span: &mut SpanView<'a>, place: &Place<'_, 'a>, _counts: &mut Counts) -> Verdict {
         let matches = |matcher: &Matcher| matcher.matches(span, place);
         if !self.include.as_ref().is_none_or(matches) || self.exclude.as_ref().is_some_and(matches) {
             return Verdict::Keep;
@@ -132,7 +132,12 @@ impl Op for ResourceOp {
         self.0.read_origin()
     }
 
-    fn resource(&self, resource: &mut ResourceView<'_>, origin: Option<&Origin>, _counts: &mut Counts) -> Verdict {
+    fn resource<'a>(
+        &'a self,
+        resource: &mut ResourceView<'a>,
+        origin: Option<&'a Origin>,
+        _counts: &mut Counts,
+    ) -> Verdict {
         self.0.apply(resource.attributes_mut(), origin)
     }
 }
