@@ -1,177 +1,235 @@
-//! The W3C tracestate header and OpenTelemetry's member in it: `ot=rv:…;th:…`.
+//! The W3C `tracestate` of a span, and in it what OpenTelemetry says about sampling.
 //!
-//! <https://www.w3.org/TR/trace-context-2/#tracestate-header>,
-//! <https://opentelemetry.io/docs/specs/otel/trace/tracestate-handling/>
+//! `ot=rv:<randomness>;th:<rejection threshold>`: both are fractions of 2^56 in hex. A span is kept when its
+//! randomness is not below the threshold; a missing threshold means that the probability is unknown.
+//! <https://opentelemetry.io/docs/specs/otel/trace/tracestate-probability-sampling/>,
+//! <https://www.w3.org/TR/trace-context-2/#tracestate-header>
 
-/// The number of hexadecimal digits of a randomness or a threshold: 56 bits.
+/// One more than the largest randomness, and the threshold that no span reaches.
+pub const NEVER: u64 = 1 << 56;
+
 const DIGITS: usize = 14;
 const MAX_LENGTH: usize = 1024;
 const MAX_MEMBERS: usize = 32;
 const MAX_PART: usize = 256;
+const MAX_TENANT: usize = 241;
+const MAX_SYSTEM: usize = 14;
 
-/// A tracestate, taken apart. Borrows from the header.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TraceState<'a> {
-    /// `rv`: the randomness of the trace, 56 bits.
-    pub randomness: Option<u64>,
-    /// `th`: a span stays if its randomness is at least this.
-    pub threshold: Option<u64>,
-    /// What else the `ot` member says, as it came.
-    other_fields: Vec<&'a [u8]>,
-    /// Members of others, as they came.
-    other_members: Vec<&'a [u8]>,
-}
-
-/// A header that cannot be read.
+/// A tracestate that does not follow the grammar. It is passed on as it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable;
+
+/// A tracestate, taken apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TraceState<'a> {
+    /// `rv`: below 2^56.
+    pub randomness: Option<u64>,
+    /// `th`: below 2^56.
+    pub threshold: Option<u64>,
+    /// What else OpenTelemetry's member holds, as `key:value`.
+    unknown: Vec<&'a [u8]>,
+    /// The members of other vendors, as `key=value`.
+    others: Vec<&'a [u8]>,
+}
 
 impl<'a> TraceState<'a> {
     pub fn parse(header: &'a [u8]) -> Result<Self, Unreadable> {
         let mut state = Self::default();
+        if header.is_empty() {
+            return Ok(state);
+        }
         if header.len() > MAX_LENGTH {
             return Err(Unreadable);
         }
-        let mut members = 0;
-        for member in header.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty()) {
-            members += 1;
-            let (key, value) = split_once(member, b'=').ok_or(Unreadable)?;
-            if members > MAX_MEMBERS || !is_key(key) || !is_value(value) {
+        for (index, member) in header.split(|byte| *byte == b',').enumerate() {
+            if index == MAX_MEMBERS {
                 return Err(Unreadable);
             }
-            if key == b"ot" { state.parse_ot(value)? } else { state.other_members.push(member) }
+            let member = trim(member);
+            if member.is_empty() {
+                continue;
+            }
+            let (key, value) = cut(member, b'=').ok_or(Unreadable)?;
+            if !is_key(key) || !is_value(value) {
+                return Err(Unreadable);
+            }
+            if key == b"ot" {
+                state.open_telemetry(value)?;
+            } else {
+                state.others.push(member);
+            }
         }
         Ok(state)
     }
 
-    fn parse_ot(&mut self, value: &'a [u8]) -> Result<(), Unreadable> {
-        if value.len() > MAX_PART {
-            return Err(Unreadable);
-        }
-        for field in value.split(|byte| *byte == b';') {
-            let (key, value) = split_once(field, b':').ok_or(Unreadable)?;
-            if !is_ot_key(key) || !value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte)) {
+    /// Reads the value of `ot`. Where it stands twice, the last one counts.
+    fn open_telemetry(&mut self, value: &'a [u8]) -> Result<(), Unreadable> {
+        (self.randomness, self.threshold) = (None, None);
+        self.unknown.clear();
+        for pair in value.split(|byte| *byte == b';') {
+            let (key, value) = cut(pair, b':').ok_or(Unreadable)?;
+            let is_key = key.first().is_some_and(u8::is_ascii_lowercase)
+                && key.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+            let is_value = value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte));
+            if !is_key || !is_value {
                 return Err(Unreadable);
             }
             match key {
-                b"rv" if value.len() == DIGITS => self.randomness = Some(parse_digits(value)?),
+                b"rv" if value.len() == DIGITS => self.randomness = Some(hex(value)?),
                 b"rv" => return Err(Unreadable),
-                b"th" => self.threshold = Some(parse_digits(value)?),
-                _ => self.other_fields.push(field),
+                b"th" => self.threshold = Some(hex(value)?),
+                _ => self.unknown.push(pair),
             }
         }
         Ok(())
     }
 
-    /// The header again: the `ot` member first, in it `rv`, `th` and the rest, then the members of others.
-    pub fn write(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(48);
+    /// Appends the header: OpenTelemetry's member in front, the others behind it in their order.
+    pub fn write(&self, out: &mut Vec<u8>) {
         let mut separator: &[u8] = b"ot=";
+        let mut pair = |out: &mut Vec<u8>, text: &[u8]| {
+            out.extend_from_slice(std::mem::replace(&mut separator, b";"));
+            out.extend_from_slice(text);
+        };
         if let Some(randomness) = self.randomness {
-            out.extend_from_slice(separator);
-            out.extend_from_slice(b"rv:");
-            put_digits(randomness, DIGITS, &mut out);
-            separator = b";";
+            pair(out, b"rv:");
+            put_digits(out, randomness, DIGITS);
         }
         if let Some(threshold) = self.threshold {
-            out.extend_from_slice(separator);
-            out.extend_from_slice(b"th:");
-            let zeros = (threshold.trailing_zeros() as usize / 4).min(DIGITS - 1);
-            put_digits(threshold, DIGITS - zeros, &mut out);
-            separator = b";";
+            pair(out, b"th:");
+            // Zeros at the end are left out, but for the first digit.
+            let zeros = threshold.trailing_zeros() as usize / 4;
+            put_digits(out, threshold, DIGITS.saturating_sub(zeros).max(1));
         }
-        for field in &self.other_fields {
-            out.extend_from_slice(separator);
-            out.extend_from_slice(field);
-            separator = b";";
+        for text in &self.unknown {
+            pair(out, text);
         }
-        for member in &self.other_members {
+        for member in &self.others {
             if !out.is_empty() {
                 out.push(b',');
             }
             out.extend_from_slice(member);
         }
-        out
     }
 }
 
-/// The first `count` of the fourteen hexadecimal digits.
-fn put_digits(value: u64, count: usize, out: &mut Vec<u8>) {
+/// The first `count` of 14 hex digits.
+fn put_digits(out: &mut Vec<u8>, value: u64, count: usize) {
     for index in 0..count {
-        let nibble = (value >> (4 * (DIGITS - 1 - index))) as usize & 15;
-        out.push(b"0123456789abcdef"[nibble]);
+        out.push(b"0123456789abcdef"[(value >> (4 * (DIGITS - 1 - index))) as usize & 15]);
     }
 }
 
-fn split_once(bytes: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    let index = bytes.iter().position(|byte| *byte == separator)?;
-    Some((&bytes[..index], &bytes[index + 1..]))
+/// 1 to 14 hex digits; those that are missing at the end are zeros.
+fn hex(text: &[u8]) -> Result<u64, Unreadable> {
+    if text.is_empty() || text.len() > DIGITS {
+        return Err(Unreadable);
+    }
+    let mut value = 0;
+    for byte in text {
+        value = value << 4 | u64::from(char::from(*byte).to_digit(16).ok_or(Unreadable)?);
+    }
+    Ok(value << (4 * (DIGITS - text.len())))
 }
 
+fn trim(text: &[u8]) -> &[u8] {
+    let is_text = |byte: &u8| *byte != b' ' && *byte != b'\t';
+    let Some(start) = text.iter().position(is_text) else { return &[] };
+    let end = text.iter().rposition(is_text).map_or(start, |last| last + 1);
+    &text[start..end]
+}
+
+fn cut(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|byte| *byte == separator)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+/// `vendor`, or `tenant@vendor`.
 fn is_key(key: &[u8]) -> bool {
-    let (tenant, system) = match split_once(key, b'@') {
-        Some((tenant, system)) => (tenant, Some(system)),
-        None => (key, None),
+    let is_part = |text: &[u8]| {
+        text.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/".contains(byte))
     };
-    let is_part = |part: &[u8]| {
-        part.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/".contains(byte))
-    };
-    let starts_with_letter = |part: &[u8]| part.first().is_some_and(u8::is_ascii_lowercase);
-    match system {
-        Some(system) => {
-            !tenant.is_empty()
-                && tenant.len() <= 241
-                && is_part(tenant)
-                && system.len() <= 14
-                && starts_with_letter(system)
-                && is_part(system)
+    let begins_with_letter = |text: &[u8]| text.first().is_some_and(u8::is_ascii_lowercase);
+    match cut(key, b'@') {
+        None => key.len() <= MAX_PART && begins_with_letter(key) && is_part(key),
+        Some((tenant, system)) => {
+            tenant.first().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+                && (tenant.len() <= MAX_TENANT && system.len() <= MAX_SYSTEM)
+                && (begins_with_letter(system) && is_part(tenant) && is_part(system))
         }
-        None => key.len() <= MAX_PART && starts_with_letter(key) && is_part(key),
     }
 }
 
 fn is_value(value: &[u8]) -> bool {
-    value.len() <= MAX_PART && value.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'=')
-}
-
-fn is_ot_key(key: &[u8]) -> bool {
-    key.first().is_some_and(u8::is_ascii_lowercase)
-        && key.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-}
-
-/// One to fourteen hexadecimal digits; those that are missing on the right are zeros.
-fn parse_digits(digits: &[u8]) -> Result<u64, Unreadable> {
-    if digits.is_empty() || digits.len() > DIGITS || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return Err(Unreadable);
-    }
-    let text = std::str::from_utf8(digits).map_err(|_| Unreadable)?;
-    let value = u64::from_str_radix(text, 16).map_err(|_| Unreadable)?;
-    Ok(value << (4 * (DIGITS - digits.len())))
+    (1..=MAX_PART).contains(&value.len())
+        && value.iter().all(|byte| matches!(byte, b' '..=b'~') && !b",=".contains(byte))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn rewritten(header: &str) -> Option<String> {
-        let state = TraceState::parse(header.as_bytes()).ok()?;
-        Some(String::from_utf8_lossy(&state.write()).into_owned())
+    fn rewritten(header: &str) -> Result<String, Unreadable> {
+        let mut out = Vec::new();
+        TraceState::parse(header.as_bytes())?.write(&mut out);
+        Ok(String::from_utf8(out).unwrap())
     }
 
     #[test]
-    fn our_member_moves_to_the_front_and_the_rest_stays() {
-        assert_eq!(rewritten("a=b, c=d ,,e=f").as_deref(), Some("a=b,c=d,e=f"));
-        assert_eq!(
-            rewritten("a=b,ot=p:8;th:c0;rv:00000000000001").as_deref(),
-            Some("ot=rv:00000000000001;th:c;p:8,a=b")
-        );
-        assert_eq!(rewritten("ot=th:0").as_deref(), Some("ot=th:0"));
-    }
-
-    #[test]
-    fn what_breaks_the_grammar_is_unreadable() {
-        for header in ["bad;;", "ot=th:", "ot=th:zz", "ot=rv:12", "ot=TH:8", "A=b", "a", "ot=th:123456789012345"] {
-            assert_eq!(rewritten(header), None, "{header}");
+    fn the_member_of_opentelemetry_moves_to_the_front() {
+        for (header, expected) in [
+            ("", ""),
+            ("a=b, c=d ,,e=f", "a=b,c=d,e=f"),
+            ("vendor=1,ot=th:8", "ot=th:8,vendor=1"),
+            ("ot=p:8;th:c0;r:62;rv:9b8233f7e3a151", "ot=rv:9b8233f7e3a151;th:c;p:8;r:62"),
+            ("ot=th:0", "ot=th:0"),
+            ("ot=th:028f5c0", "ot=th:028f5c"),
+            ("ot=th:8,ot=x:y", "ot=x:y"),
+            ("1t@sys=v w,a*/_-=!", "1t@sys=v w,a*/_-=!"),
+        ] {
+            assert_eq!(rewritten(header).as_deref(), Ok(expected), "{header}");
         }
+    }
+
+    #[test]
+    fn what_does_not_follow_the_grammar_is_refused() {
+        let long = format!("a={}", "x".repeat(257));
+        let many = "a=b,".repeat(32);
+        let total = format!("a={0},b={0},c={0},d={0}", "x".repeat(256));
+        let tenant = format!("{}@s=1", "t".repeat(242));
+        for header in [
+            "bad;;",
+            "a",
+            "a=",
+            "=b",
+            "A=b",
+            "1=b",
+            "a=b=c",
+            "a=\u{e9}",
+            "@s=1",
+            "t@=1",
+            "t@S=1",
+            "ot=",
+            "ot=th:",
+            "ot=th:zz",
+            "ot=rv:12",
+            "ot=TH:8",
+            "ot=th:8;",
+            "ot=th:000000000000000",
+            "ot=x:ä",
+            "ot=1x:1",
+            &long,
+            &many,
+            &total,
+            &tenant,
+        ] {
+            assert_eq!(rewritten(header), Err(Unreadable), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_threshold_is_a_fraction() {
+        let state = TraceState::parse(b"ot=th:8;rv:ffffffffffffff").unwrap();
+        assert_eq!((state.threshold, state.randomness), (Some(NEVER / 2), Some(NEVER - 1)));
     }
 }

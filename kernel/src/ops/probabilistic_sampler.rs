@@ -1,8 +1,8 @@
-//! `probabilistic_sampler`: keep a fixed share of traces, by a hash of the trace id.
+//! `probabilistic_sampler`: keep a fixed share of traces, chosen by their ids.
 //!
-//! The decision depends on the trace id and the seed alone, so all spans of a trace share its fate, in every
-//! collector that has the same seed. A span that stays carries its threshold and randomness in its tracestate,
-//! which later stages and backends count with.
+//! Every span of a trace gets the same number, its randomness, and stays when that is not below a threshold. In
+//! mode `hash_seed` it comes from a hash of the trace id, of which 14 bits decide, as they always did in the Go
+//! collector; the numbers are written as fractions of 2^56, so that later samplers can go on with them.
 
 use std::borrow::Cow;
 
@@ -11,17 +11,23 @@ use serde::Deserialize;
 use super::{Counts, Levels, Op, Place, Prune, Verdict};
 use crate::error::OptionError;
 use crate::number;
-use crate::tracestate::{TraceState, Unreadable};
+use crate::tracestate::{NEVER, TraceState};
 use crate::view::{Needs, SpanView, Value};
+
+const BUCKETS: u32 = 1 << 14;
+/// The weight of the 14 bits that decide.
+const BUCKET_SHIFT: u32 = 42;
+const FNV_PRIME: u32 = 0x0100_0193;
+const FNV_OFFSET: u32 = 0x811c_9dc5;
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SamplerSettings {
-    /// Percent of traces to keep.
-    pub sampling_percentage: f64,
+    /// In percent; 100 or more keeps all.
+    pub sampling_percentage: f32,
     #[serde(default)]
     pub hash_seed: u32,
-    /// What happens to spans that cannot be decided about: true drops them.
+    /// Whether spans go whose number cannot be told.
     #[serde(default = "yes")]
     pub fail_closed: bool,
 }
@@ -30,66 +36,104 @@ fn yes() -> bool {
     true
 }
 
-/// Traces fall into this many buckets.
-const BUCKETS: u32 = 1 << 14;
-/// A threshold above every randomness.
-const NEVER: u64 = 1 << 56;
-const MAX_RANDOMNESS: u64 = NEVER - 1;
+/// Why a span was judged as it was: the `policy` of the counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Policy {
+    TraceIdHash,
+    TraceIdW3c,
+    SamplingRandomness,
+    SamplingPriority,
+    MissingRandomness,
+}
 
-/// Names of the counters: whether a span stayed, and what decided.
-const TALLIES: [&str; 6] = [
+/// By policy and, within it, kept and dropped.
+const TALLIES: &[&str] = &[
     "true/trace_id_hash",
     "false/trace_id_hash",
+    "true/trace_id_w3c",
+    "false/trace_id_w3c",
+    "true/sampling_randomness",
+    "false/sampling_randomness",
     "true/sampling_priority",
     "false/sampling_priority",
     "true/missing_randomness",
     "false/missing_randomness",
 ];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum DecidedBy {
-    Hash = 0,
-    Priority = 2,
-    NoRandomness = 4,
+#[derive(Clone, Copy, Debug)]
+enum Mode {
+    /// The share is too small for any trace.
+    Never,
+    /// The randomness is a hash that begins with this state.
+    HashSeed { state: u32, threshold: u64 },
 }
 
-#[derive(Clone, Debug)]
+/// Keeps spans whose trace falls below a threshold.
+#[derive(Debug)]
 pub struct SamplerOp {
-    /// FNV-1a after the seed: the part of the hash that all traces share.
-    seeded: u32,
-    /// Kept are the traces whose randomness is at least this.
-    threshold: u64,
+    mode: Mode,
     fail_closed: bool,
 }
 
 impl SamplerOp {
     pub fn new(settings: &SamplerSettings) -> Result<Self, OptionError> {
-        let percentage = settings.sampling_percentage;
-        if percentage.is_nan() || percentage < 0.0 {
-            let message = format!("must be a percentage from 0, got {percentage}");
-            return Err(OptionError::new("sampling_percentage", message));
+        let share = settings.sampling_percentage;
+        if share.is_nan() || share < 0.0 {
+            return Err(OptionError::new("sampling_percentage", format!("must be a percentage from 0, got {share}")));
         }
-        // In single precision and truncated: collectors must agree on the last bucket.
-        let kept = (percentage as f32 * (BUCKETS as f32 / 100.0)).min(BUCKETS as f32) as u32;
-        Ok(Self {
-            seeded: fnv1a(0x811c_9dc5, &settings.hash_seed.to_le_bytes()),
-            threshold: if kept == 0 { NEVER } else { u64::from(BUCKETS - kept) << 42 },
-            fail_closed: settings.fail_closed,
-        })
+        // In single precision and rounded down: collectors that share a seed must agree to the bucket.
+        let scale = BUCKETS as f32 / 100.0;
+        let limit = (share.min(100.0) * scale) as u32;
+        let mode = match limit {
+            0 => Mode::Never,
+            _ => Mode::HashSeed {
+                state: fnv1a(FNV_OFFSET, &settings.hash_seed.to_le_bytes()),
+                threshold: u64::from(BUCKETS - limit.min(BUCKETS)) << BUCKET_SHIFT,
+            },
+        };
+        Ok(Self { mode, fail_closed: settings.fail_closed })
     }
 
-    /// 56 bits whose upper 14 are the bucket, counted from the top: comparing them with the threshold gives
-    /// the same decision as comparing the bucket.
-    fn randomness(&self, trace_id: &[u8]) -> u64 {
-        let hash = fnv1a(self.seeded, trace_id);
-        let bucket = u64::from(hash & (BUCKETS - 1));
-        let upper = u64::from(hash >> 18);
-        (u64::from(BUCKETS - 1) - bucket) << 42 | (upper ^ upper << 10) << 14 | bucket
+    /// The span's number and where it is from, the tracestate to write if the span stays, and the threshold.
+    ///
+    /// Without a threshold the number cannot be trusted; without a tracestate the span keeps the one it has.
+    fn judge<'s>(&self, span: &'s SpanView<'_>) -> (u64, Policy, Option<TraceState<'s>>, Option<u64>) {
+        let parsed = TraceState::parse(span.trace_state());
+        let has_id = span.trace_id().iter().any(|byte| *byte != 0);
+        match self.mode {
+            Mode::HashSeed { state, threshold } => {
+                let (randomness, policy) = match has_id {
+                    true => (randomness_of(fnv1a(state, span.trace_id())), Policy::TraceIdHash),
+                    false => (NEVER - 1, Policy::MissingRandomness),
+                };
+                match parsed {
+                    // Somebody sampled by other numbers before, which a hash cannot continue.
+                    Err(_) | Ok(TraceState { randomness: Some(_), .. } | TraceState { threshold: Some(_), .. }) => {
+                        (randomness, policy, None, None)
+                    }
+                    Ok(mut tracestate) => {
+                        tracestate.randomness = Some(randomness);
+                        (randomness, policy, Some(tracestate), has_id.then_some(threshold))
+                    }
+                }
+            }
+            Mode::Never => {
+                let Ok(mut tracestate) = parsed else { return (NEVER - 1, Policy::MissingRandomness, None, None) };
+                let (randomness, policy) = match tracestate.randomness {
+                    Some(randomness) => (randomness, Policy::SamplingRandomness),
+                    None if has_id => (id_randomness(span.trace_id()), Policy::TraceIdW3c),
+                    None => (NEVER - 1, Policy::MissingRandomness),
+                };
+                // With such a number nobody can have kept the span at this threshold.
+                let contradicts = tracestate.threshold.is_some_and(|threshold| randomness < threshold);
+                if contradicts {
+                    tracestate.threshold = None;
+                }
+                let trusted = policy != Policy::MissingRandomness && !contradicts;
+                (randomness, policy, Some(tracestate), trusted.then_some(NEVER))
+            }
+        }
     }
-}
-
-fn fnv1a(start: u32, bytes: &[u8]) -> u32 {
-    bytes.iter().fold(start, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 impl Op for SamplerOp {
@@ -106,65 +150,33 @@ impl Op for SamplerOp {
     }
 
     fn tallies(&self) -> &'static [&'static str] {
-        &TALLIES
+        TALLIES
     }
 
-    fn span(&self, span: &mut SpanView<'_>, _place: &Place<'_, '_>, counts: &mut Counts) -> Verdict {
-        let has_id = span.trace_id().iter().any(|byte| *byte != 0);
-        let randomness = if has_id { self.randomness(span.trace_id()) } else { MAX_RANDOMNESS };
-        let state = if span.trace_state().is_empty() {
-            Ok(TraceState::default())
-        } else {
-            TraceState::parse(span.trace_state())
-        };
-        // Who sampled before us decided with another randomness than ours: nothing that we write would be true.
-        let is_sampled = state.as_ref().is_ok_and(|state| state.randomness.is_some() || state.threshold.is_some());
-        let mut threshold = self.threshold;
-        // A sampler that keeps nothing looks at nothing.
-        if (!has_id || is_sampled || state.is_err()) && threshold != NEVER {
-            threshold = if self.fail_closed { NEVER } else { 0 };
-        }
-        let mut decided_by = if has_id { DecidedBy::Hash } else { DecidedBy::NoRandomness };
-        match priority(span) {
-            Some(true) => (threshold, decided_by) = (0, DecidedBy::Priority),
-            Some(false) => (threshold, decided_by) = (NEVER, DecidedBy::Priority),
-            None => {}
+    fn span<'a>(&'a self, span: &mut SpanView<'a>, _: &Place<'_, 'a>, counts: &mut Counts) -> Verdict {
+        let (randomness, mut policy, tracestate, threshold) = self.judge(span);
+        let failed = if self.fail_closed { NEVER } else { 0 };
+        let mut threshold = threshold.unwrap_or(failed);
+        if let Some(wanted) = priority(span) {
+            threshold = if wanted { 0 } else { NEVER };
+            policy = Policy::SamplingPriority;
         }
         let kept = threshold <= randomness;
-        if let Some(tally) = counts.tallies.get_mut(decided_by as usize + usize::from(!kept)) {
-            *tally += 1;
-        }
+        counts.tallies[2 * policy as usize + usize::from(!kept)] += 1;
         if !kept {
             return Verdict::Drop;
         }
-        match self.stamp(state, is_sampled, randomness, threshold) {
-            Some(header) => {
-                span.set_trace_state(Cow::Owned(header));
-                Verdict::Changed
-            }
-            None => Verdict::Keep,
-        }
+        let Some(mut tracestate) = tracestate else { return Verdict::Keep };
+        // A threshold is never lowered: that would claim a probability the span was not kept with.
+        tracestate.threshold = Some(tracestate.threshold.map_or(threshold, |arrived| arrived.max(threshold)));
+        let mut header = Vec::with_capacity(40);
+        tracestate.write(&mut header);
+        span.set_trace_state(Cow::Owned(header));
+        Verdict::Changed
     }
 }
 
-impl SamplerOp {
-    /// The tracestate of a span that stays, or `None` where it stays as it came.
-    fn stamp(
-        &self,
-        state: Result<TraceState<'_>, Unreadable>,
-        is_sampled: bool,
-        randomness: u64,
-        threshold: u64,
-    ) -> Option<Vec<u8>> {
-        let mut state = state.ok().filter(|_| !is_sampled)?;
-        // A sampler that never decides has no randomness to show.
-        state.randomness = (self.threshold != NEVER).then_some(randomness);
-        state.threshold = Some(threshold);
-        Some(state.write())
-    }
-}
-
-/// What the `sampling.priority` attribute demands: positive numbers keep, zero drops, all else has no opinion.
+/// What the attribute `sampling.priority` wants, if it has an opinion.
 fn priority(span: &SpanView<'_>) -> Option<bool> {
     let number = match span.attributes().get(b"sampling.priority")? {
         Value::Int(value) => *value as f64,
@@ -181,37 +193,64 @@ fn priority(span: &SpanView<'_>) -> Option<bool> {
     }
 }
 
+/// FNV-1a of 32 bits. <https://datatracker.ietf.org/doc/html/rfc9923>
+#[inline]
+fn fnv1a(state: u32, bytes: &[u8]) -> u32 {
+    bytes.iter().fold(state, |state, byte| (state ^ u32::from(*byte)).wrapping_mul(FNV_PRIME))
+}
+
+/// A number below 2^56 of which the upper 14 bits decide as `bucket < limit` does, with the rest of the hash behind
+/// them.
+fn randomness_of(hash: u32) -> u64 {
+    let bucket = u64::from(hash & (BUCKETS - 1));
+    let rest = u64::from(hash >> 18);
+    (u64::from(BUCKETS - 1) - bucket) << BUCKET_SHIFT | (rest ^ rest << 10) << 14 | bucket
+}
+
+/// The last 56 bits of a trace id, which are random.
+fn id_randomness(trace_id: &[u8]) -> u64 {
+    trace_id.iter().fold(0, |number, byte| (number << 8 | u64::from(*byte)) & (NEVER - 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sampler(sampling_percentage: f64, hash_seed: u32) -> SamplerOp {
-        SamplerOp::new(&SamplerSettings { sampling_percentage, hash_seed, fail_closed: true }).unwrap()
+    fn sampler(sampling_percentage: f32, hash_seed: u32) -> SamplerOp {
+        let settings = SamplerSettings { sampling_percentage, hash_seed, fail_closed: true };
+        SamplerOp::new(&settings).unwrap()
     }
 
     #[test]
-    fn percentages_become_whole_buckets() {
-        for (percentage, threshold) in [
-            (0.0, NEVER),
-            (0.005, NEVER),
-            (0.006_103_515_625, 0x00ff_fc00_0000_0000),
-            (0.1, 0x00ff_c000_0000_0000),
-            (1.0, 0x00fd_7400_0000_0000),
-            (10.0, 0x00e6_6800_0000_0000),
-            (33.333, 0x00aa_ac00_0000_0000),
-            (99.99, 0x0000_0800_0000_0000),
-            (100.0, 0),
-            (250.0, 0),
+    fn a_share_is_a_whole_number_of_buckets() {
+        for (percentage, buckets) in [
+            (0.0, 0),
+            (0.0061, 0),
+            (0.006_103_515_6, 1),
+            (0.1, 16),
+            (1.0, 163),
+            (10.0, 1638),
+            (33.333, 5461),
+            (50.0, 8192),
+            (99.99, 16382),
+            (100.0, 16384),
+            (1e30, 16384),
         ] {
-            assert_eq!(sampler(percentage, 0).threshold, threshold, "{percentage}");
+            let kept = match sampler(percentage, 0).mode {
+                Mode::Never => 0,
+                Mode::HashSeed { threshold, .. } => BUCKETS - (threshold >> BUCKET_SHIFT) as u32,
+            };
+            assert_eq!(kept, buckets, "{percentage} %");
         }
     }
 
     #[test]
-    fn the_randomness_of_a_trace_depends_on_the_seed() {
-        let trace_id = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128.to_be_bytes();
-        assert_eq!(sampler(50.0, 0).randomness(&trace_id), 0x00fd_c80d_0b42_008d);
-        assert_eq!(sampler(50.0, 22).randomness(&trace_id), 0x003e_5015_8161_306b);
-        assert_eq!(sampler(50.0, 1234).randomness(&trace_id), 0x0065_f00b_bcef_a683);
+    fn the_randomness_of_an_id_depends_on_the_seed() {
+        let id = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736u128.to_be_bytes();
+        for (seed, randomness) in [(0, 0xfd_c80d_0b42_008d), (22, 0x3e_5015_8161_306b), (1234, 0x65_f00b_bcef_a683)] {
+            let Mode::HashSeed { state, .. } = sampler(50.0, seed).mode else { panic!("50 % is not never") };
+            assert_eq!(randomness_of(fnv1a(state, &id)), randomness, "seed {seed}");
+        }
+        assert_eq!(id_randomness(&id), 0xce_929d_0e0e_4736);
     }
 }
