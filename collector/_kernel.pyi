@@ -1,7 +1,20 @@
 """The typed face of the kernel. `tests/kernel` compares it with the real thing."""
 
 from collections.abc import Mapping, Sequence
-from typing import final
+from typing import Self, final
+
+__all__ = [
+    "Accumulator",
+    "KernelPanic",
+    "MalformedInput",
+    "Op",
+    "OpCounts",
+    "OptionError",
+    "Origin",
+    "Pass",
+    "Program",
+    "SpanBatch",
+]
 
 class MalformedInput(ValueError):
     """The bytes are not an OTLP trace request. The text says what, where, and at which byte."""
@@ -16,7 +29,7 @@ class KernelPanic(RuntimeError):
 class Origin:
     """Who sent a request: what `from_context` of the attributes processor reads."""
 
-    def __init__(self, peer: str, metadata: Mapping[str, Sequence[str]]) -> None: ...
+    def __new__(cls, peer: str, metadata: Mapping[str, Sequence[str]]) -> Self: ...
     @property
     def peer(self) -> str:
         """The address of the client with its port, empty if it is not known."""
@@ -66,7 +79,7 @@ class SpanBatch:
 class Op:
     """One thing to do with every span, resource or scope. See `kernel/src/ops`."""
 
-    def __init__(self, kind: str, settings: Mapping[str, object]) -> None:
+    def __new__(cls, kind: str, settings: Mapping[str, object]) -> Self:
         """Raises `OptionError`."""
     @property
     def kind(self) -> str: ...
@@ -116,16 +129,16 @@ class Pass:
 class Program:
     """A run of neighbouring ops, fused: one decode, every op in order, one encode."""
 
-    def __init__(self, ops: Sequence[Op]) -> None: ...
+    def __new__(cls, ops: Sequence[Op]) -> Self: ...
     def run(self, batch: SpanBatch) -> Pass: ...
 
 @final
 class Accumulator:
     """Gathers batches until they are large or old enough. It is told the time, in seconds of any steady clock."""
 
-    def __init__(
-        self, *, send_batch_size: int, send_batch_max_size: int, send_batch_max_bytes: int, timeout: float
-    ) -> None: ...
+    def __new__(
+        cls, *, send_batch_size: int, send_batch_max_size: int, send_batch_max_bytes: int, timeout: float
+    ) -> Self: ...
     def add(self, batch: SpanBatch, now: float) -> None: ...
     def take(self, now: float) -> SpanBatch | None:
         """The next batch, if it is due by spans, by bytes or by age. To be called until there is none."""
