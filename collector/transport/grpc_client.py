@@ -13,14 +13,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import grpc
-import grpc.aio
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
 from collector.errors import ConsumeError, PermanentError, RetryableError, StartError, TooLargeError
 from collector.transport.client import GrpcClientConfig, target
+from collector.transport.grpcio import grpc
 from collector.transport.tls import ClientTlsConfig
 
 _RETRYABLE = frozenset(
