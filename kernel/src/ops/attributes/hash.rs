@@ -4,6 +4,8 @@ use sha2::{Digest, Sha256};
 
 use crate::view::Value;
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 /// 64 hexadecimal characters; nothing for values that cannot be hashed.
 pub(super) fn hash(value: &Value<'_>) -> Vec<u8> {
     let digest = match value {
@@ -13,6 +15,9 @@ pub(super) fn hash(value: &Value<'_>) -> Vec<u8> {
         Value::Bool(value) => Sha256::digest([u8::from(*value)]),
         _ => return Vec::new(),
     };
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    digest.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]).collect()
+    let mut text = [0; 64];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(digest) {
+        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    text.to_vec()
 }
