@@ -110,7 +110,9 @@ class ConsoleFormatter(logging.Formatter):
         level = _NAMES.get(record.levelno, record.levelname).upper()
         fields = {**self._initial, **_fields(record)}
         tail = "".join(f"  {key}={value}" for key, value in fields.items())
-        line = f"{_time(record)} {level:<5} {where}{record.getMessage()}{tail}"
+        # Fields belong to the sentence, not behind the spans that the debug exporter puts below it.
+        sentence, newline, text = record.getMessage().partition("\n")
+        line = f"{_time(record)} {level:<5} {where}{sentence}{tail}{newline}{text.rstrip()}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 

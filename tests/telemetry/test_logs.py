@@ -11,7 +11,7 @@ import pytest
 
 from collector.component import Kind
 from collector.config.model import LogSamplingConfig, LogsConfig
-from collector.telemetry.logs import Sampling, component_logger, configure, log
+from collector.telemetry.logs import ConsoleFormatter, Sampling, component_logger, configure, log
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +104,10 @@ def test_sampling_can_be_switched_off(tmp_path: Path) -> None:
         log.info("again")
 
     assert file.read_text().count("again") == 30
+
+
+def test_fields_stand_behind_the_first_line_of_a_text() -> None:
+    """What the debug exporter writes below its sentence is not torn from it by the fields."""
+    record = logging.makeLogRecord({"name": "spanmill", "msg": "Traces\nspan a\n", "levelno": logging.INFO, "spans": 1})
+    line = ConsoleFormatter({}).format(record)
+    assert line.endswith("Traces  spans=1\nspan a")
