@@ -2,6 +2,9 @@
 
 What is measured is processor time of the collector, user and system, from the first request until the backend has
 everything. What arrives is compared with what should: the number of spans, and what one request looks like.
+
+Beside it stands what the backend pays, a bare grpcio server that only counts the spans of the same requests: what the
+transport costs on this machine, on this day.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+import psutil
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector._kernel import SpanBatch
@@ -34,6 +38,8 @@ class Figure:
     spans_per_request: int
     us_per_span: float
     us_per_request: float
+    bare_us_per_request: float
+    """What a server costs that only counts."""
     spans_per_second: float
     rss_mib: float
 
@@ -43,13 +49,13 @@ class WrongResultError(Exception):
 
 
 @contextlib.contextmanager
-def _sink() -> Iterator[str]:
+def _sink() -> Iterator[tuple[str, psutil.Process]]:
     with subprocess.Popen(
         [sys.executable, "-m", "testbed.bench.sink"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         if not process.stdin or not process.stdout:
             raise RuntimeError("no pipes")
-        yield process.stdout.readline().strip()
+        yield process.stdout.readline().strip(), psutil.Process(process.pid)
         process.stdin.close()
 
 
@@ -66,29 +72,43 @@ def measure(seconds: float, sizes: Sequence[int] = SIZES) -> list[Figure]:
 
 def _measure(spans: int, seconds: float) -> Figure:
     kept = len(program(["filter", "attributes", "probabilistic_sampler"]).run(SpanBatch.decode(request(spans))).batch)
-    with _sink() as sink:
+    with _sink() as (sink, _):
         arguments = ["--config", str(CHAIN), "--set", f"exporters.otlp_grpc.endpoint={sink}"]
         with CollectorProcess(arguments) as collector:
             address = collector.address()
             warm = _load(address, spans, 1.0)
             expected = warm["taken"] * kept
             _arrived(sink, expected)
-            before = collector.usage.cpu_times()
+            before = _cpu(collector.usage)
             load = _load(address, spans, seconds)
             arrived = _arrived(sink, expected + load["taken"] * kept)
-            after = collector.usage.cpu_times()
+            cost = _cpu(collector.usage) - before
             rss = collector.usage.memory_info().rss
     _check(arrived)
     if load["refused"]:
         raise WrongResultError(f"{load['refused']} of {load['taken'] + load['refused']} requests were refused")
-    cost = (after.user + after.system - before.user - before.system) * 1e6
     return Figure(
         spans_per_request=spans,
-        us_per_span=cost / load["taken"] / spans,
-        us_per_request=cost / load["taken"],
+        us_per_span=1e6 * cost / load["taken"] / spans,
+        us_per_request=1e6 * cost / load["taken"],
+        bare_us_per_request=_bare(spans, seconds),
         spans_per_second=load["taken"] * spans / load["seconds"],
         rss_mib=rss / (1 << 20),
     )
+
+
+def _bare(spans: int, seconds: float) -> float:
+    """What a server pays for a request, in microseconds, that only counts its spans."""
+    with _sink() as (address, server):
+        _load(address, spans, 1.0)
+        before = _cpu(server)
+        load = _load(address, spans, seconds)
+        return 1e6 * (_cpu(server) - before) / load["taken"]
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def _arrived(sink: str, spans: int) -> Stats:
@@ -120,10 +140,12 @@ def _check(arrived: Stats) -> None:
 
 def table(figures: Sequence[Figure]) -> str:
     """Write the figures for people."""
-    lines = [f"{'whole process, spans a request':34} {'µs/span':>8} {'µs/req':>8} {'spans/s':>9} {'RSS MiB':>8}"]
+    lines = [
+        f"{'whole process, spans a request':34} {'µs/span':>8} {'µs/req':>8} {'bare':>6} {'spans/s':>9} {'RSS MiB':>8}"
+    ]
     lines += [
         f"{figure.spans_per_request:<34} {figure.us_per_span:8.2f} {figure.us_per_request:8.0f}"
-        f" {figure.spans_per_second:9,.0f} {figure.rss_mib:8.0f}"
+        f" {figure.bare_us_per_request:6.0f} {figure.spans_per_second:9,.0f} {figure.rss_mib:8.0f}"
         for figure in figures
     ]
     return "\n".join(lines)
