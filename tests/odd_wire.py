@@ -150,7 +150,7 @@ class _Scatter:
 def odd_requests(draw: st.DrawFn) -> bytes:
     """Well-formed requests, scattered, some with strings that are not UTF-8."""
     # Drawing every choice by itself would be slow, and shrink no better.
-    random = Random(draw(st.integers(0, 2**32)))  # noqa: S311 nothing is secret here
+    random = Random(draw(st.integers(0, 2**32)))
     return _Scatter(random).message(draw(requests(max_spans=2)))
 
 

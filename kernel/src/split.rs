@@ -1,7 +1,8 @@
 //! Cutting spans on the wire into parts of a bounded size.
 //!
 //! What fits whole is shared: chunks, or slices of them. A `ResourceSpans` that must be cut is written anew for
-//! each part, with its resource, scopes, schema URLs and unknown fields repeated around the spans.
+//! each part, with its resource, scopes, schema URLs and unknown fields repeated around the spans. Resources
+//! and scopes without spans may get lost on the way.
 
 use std::ops::Range;
 
@@ -89,7 +90,6 @@ impl Cut {
                 }
                 (run, run_spans) = (field.start..field.start, 0);
                 if !self.room.fit(spans, field.end - field.start) {
-                    // Where no span is in it nothing is lost by leaving it out.
                     self.resource_spans(&field);
                     run = field.end..field.end;
                     continue;
@@ -103,7 +103,7 @@ impl Cut {
 
     /// Takes part of a chunk: shared, or copied where it would keep much more memory alive than it is long.
     fn slice(&mut self, chunk: &Chunk, range: Range<usize>, spans: usize) {
-        if range.is_empty() {
+        if spans == 0 {
             return;
         }
         self.push(if range.len() * 2 < chunk.pinned {
@@ -117,21 +117,20 @@ impl Cut {
     fn resource_spans(&mut self, field: &Field<'_>) {
         let mut piece = Piece::new(Envelope::of(field.bytes));
         for scope in fields(field.bytes).filter(|inner| inner.number == 2) {
-            let envelope = Envelope::of(scope.bytes);
-            piece.open(envelope);
-            for span in fields(envelope.inner) {
-                let bytes = &envelope.inner[span.start..span.end];
-                if !self.room.fit(piece.spans + 1, piece.size_with(bytes.len())) {
+            let scope = Envelope::of(scope.bytes);
+            piece.close();
+            for span in fields(scope.inner) {
+                let bytes = &scope.inner[span.start..span.end];
+                if !self.room.fit(piece.spans + 1, piece.size_with(scope, bytes.len())) {
                     if piece.spans > 0 {
                         self.push(piece.take());
-                        piece.open(envelope);
                     }
                     // A span that is too large even for a part of its own gets one.
-                    if !self.is_fresh() && !self.room.fit(1, piece.size_with(bytes.len())) {
+                    if !self.is_fresh() && !self.room.fit(1, piece.size_with(scope, bytes.len())) {
                         self.finish();
                     }
                 }
-                piece.add(bytes);
+                piece.add(scope, bytes);
             }
         }
         if piece.spans > 0 {
@@ -180,58 +179,67 @@ pub(crate) fn field_len(body: usize) -> usize {
 /// A `ResourceSpans` in the making.
 struct Piece<'a> {
     resource: Envelope<'a>,
-    /// Each with the bytes of its spans, which stand together.
-    scopes: Vec<(Envelope<'a>, Vec<u8>)>,
-    /// Bytes of all scopes but the last, as fields.
-    closed: usize,
+    closed: Vec<Scope<'a>>,
+    /// Bytes of the closed scopes, as fields.
+    size: usize,
+    open: Option<Scope<'a>>,
     spans: usize,
+}
+
+/// A `ScopeSpans` in the making, with the bytes of its spans.
+struct Scope<'a> {
+    envelope: Envelope<'a>,
+    spans: Vec<u8>,
+}
+
+impl Scope<'_> {
+    fn body_len(&self) -> usize {
+        self.envelope.overhead() + self.spans.len()
+    }
 }
 
 impl<'a> Piece<'a> {
     fn new(resource: Envelope<'a>) -> Self {
-        Self { resource, scopes: Vec::new(), closed: 0, spans: 0 }
+        Self { resource, closed: Vec::new(), size: 0, open: None, spans: 0 }
     }
 
-    fn open(&mut self, scope: Envelope<'a>) {
-        if let Some((last, spans)) = self.scopes.last() {
-            self.closed += field_len(last.overhead() + spans.len());
+    /// Ends the scope: the next span is of another.
+    fn close(&mut self) {
+        if let Some(scope) = self.open.take() {
+            self.size += field_len(scope.body_len());
+            self.closed.push(scope);
         }
-        self.scopes.push((scope, Vec::new()));
     }
 
-    /// Bytes of the whole, with another span of this many bytes in the last scope.
-    fn size_with(&self, span: usize) -> usize {
-        let scope = self.scopes.last().map_or(0, |(scope, spans)| field_len(scope.overhead() + spans.len() + span));
-        field_len(self.resource.overhead() + self.closed + scope)
+    /// Bytes of the whole with another span of this length, in the open scope or in this one.
+    fn size_with(&self, scope: Envelope<'a>, span: usize) -> usize {
+        let before = self.open.as_ref().map_or(scope.overhead(), Scope::body_len);
+        field_len(self.resource.overhead() + self.size + field_len(before + span))
     }
 
-    fn add(&mut self, span: &[u8]) {
-        if let Some((_, spans)) = self.scopes.last_mut() {
-            spans.extend_from_slice(span);
-            self.spans += 1;
-        }
+    fn add(&mut self, scope: Envelope<'a>, span: &[u8]) {
+        let open = self.open.get_or_insert(Scope { envelope: scope, spans: Vec::new() });
+        open.spans.extend_from_slice(span);
+        self.spans += 1;
     }
 
     /// Writes what there is, and begins anew.
     fn take(&mut self) -> Chunk {
-        let mut out = Vec::with_capacity(self.size_with(0));
-        put_head(&mut out, 1, self.size_of_body());
+        self.close();
+        let body = self.resource.overhead() + self.size;
+        let mut out = Vec::with_capacity(field_len(body));
+        put_head(&mut out, 1, body);
         out.extend_from_slice(self.resource.before);
-        for (scope, spans) in &self.scopes {
-            put_head(&mut out, 2, scope.overhead() + spans.len());
-            out.extend_from_slice(scope.before);
-            out.extend_from_slice(spans);
-            out.extend_from_slice(scope.after);
+        for scope in &self.closed {
+            put_head(&mut out, 2, scope.body_len());
+            out.extend_from_slice(scope.envelope.before);
+            out.extend_from_slice(&scope.spans);
+            out.extend_from_slice(scope.envelope.after);
         }
         out.extend_from_slice(self.resource.after);
         let chunk = Chunk::new(out, self.spans);
         *self = Self::new(self.resource);
         chunk
-    }
-
-    fn size_of_body(&self) -> usize {
-        let scope = self.scopes.last().map_or(0, |(scope, spans)| field_len(scope.overhead() + spans.len()));
-        self.resource.overhead() + self.closed + scope
     }
 }
 

@@ -1,0 +1,88 @@
+"""The accumulator against a model that counts: when a batch is due, how large it is, and what stays."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector._kernel import Accumulator, SpanBatch
+from collector.testing import make_spans, spans_in
+
+EVENTS = st.lists(st.tuples(st.integers(0, 30), st.sampled_from([0.0, 0.01, 0.2, 1.0])), max_size=20)
+
+
+@given(EVENTS, st.integers(0, 20), st.integers(0, 20), st.sampled_from([0.0, 0.2]))
+def test_batches_as_the_model_does(arrivals: list[tuple[int, float]], size: int, more: int, timeout: float) -> None:
+    """Batches leave when the spans or the age say so, as full as allowed, and nothing is lost or reordered."""
+    most = size + more if more else 0
+    held = Accumulator(send_batch_size=size, send_batch_max_size=most, send_batch_max_bytes=0, timeout=timeout)
+    ages: list[float] = []
+    names: list[str] = []
+    now, arrived = 0.0, 0
+    for spans, pause in arrivals:
+        now += pause
+        held.add(make_spans(spans, first=arrived), now)
+        ages += [now] * spans
+        arrived += spans
+        while batch := held.take(now):
+            assert len(ages) >= size or now >= ages[0] + timeout
+            assert len(batch) == min(len(ages), most or len(ages))
+            names += [span.name for span in spans_in(batch)]
+            del ages[: len(batch)]
+        assert held.spans == len(ages)
+        assert held.due_at == (ages[0] + timeout if ages else None)
+
+    while batch := held.flush():
+        names += [span.name for span in spans_in(batch)]
+    assert names == [span.name for span in spans_in(make_spans(arrived))]
+    assert (held.spans, held.pinned, held.due_at) == (0, 0, None)
+
+
+def test_is_due_by_bytes_and_stays_within_them() -> None:
+    """As soon as there are enough bytes for an export, one leaves, and no larger."""
+    bound = make_spans(10).size
+    held = Accumulator(send_batch_size=1000, send_batch_max_size=0, send_batch_max_bytes=bound, timeout=1.0)
+
+    held.add(make_spans(6), 0.0)
+    early = held.take(0.0)
+    held.add(make_spans(6), 0.0)
+    batch = held.take(0.0)
+
+    assert early is None
+    assert batch is not None
+    assert 6 < len(batch) < 12
+    assert batch.size <= bound
+    assert held.take(0.0) is None
+    assert held.spans == 12 - len(batch)
+
+
+def test_a_span_larger_than_the_bound_goes_alone() -> None:
+    """What cannot be cut further is left to whoever sends it."""
+    held = Accumulator(send_batch_size=1000, send_batch_max_size=0, send_batch_max_bytes=100, timeout=1.0)
+    held.add(make_spans(3), 0.0)
+
+    batches = []
+    while batch := held.take(0.0):
+        batches.append(len(batch))
+
+    assert batches == [1, 1, 1]
+
+
+def test_accounts_the_memory_that_batches_keep_alive() -> None:
+    """What is held is counted in bytes of memory."""
+    held = Accumulator(send_batch_size=1000, send_batch_max_size=0, send_batch_max_bytes=0, timeout=1.0)
+    batches = [make_spans(3), make_spans(4)]
+
+    for batch in batches:
+        held.add(batch, 0.0)
+
+    assert held.pinned == sum(batch.pinned for batch in batches)
+
+
+def test_takes_no_batch_without_spans() -> None:
+    """An empty batch does not start the clock."""
+    held = Accumulator(send_batch_size=0, send_batch_max_size=0, send_batch_max_bytes=0, timeout=1.0)
+
+    held.add(SpanBatch.decode(b""), 5.0)
+
+    assert (held.spans, held.due_at, held.take(9.0)) == (0, None, None)
