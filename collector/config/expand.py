@@ -27,7 +27,7 @@ MAX_WORK = 100_000
 MAX_TEXT = 1 << 24
 """How many characters references may bring in all."""
 
-_SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]+):(.*)", re.DOTALL)
+_SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):(.*)", re.DOTALL)
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
@@ -117,6 +117,8 @@ class Expander:
         match = _SCHEME.fullmatch(reference)
         # Without a scheme it is a variable; a default has to be asked for by scheme.
         scheme, opaque = (match[1], match[2]) if match else ("env", reference)
+        if (match is None and ":-" in opaque) or (scheme != "env" and opaque.startswith("-")):
+            raise _Unresolvable(f"${{{reference}}}: a default needs the prefix 'env:': write ${{env:{reference}}}")
         if scheme == "env":
             return self._env(opaque, where, depth, defaults=bool(match)), ""
         if scheme == "yaml":
@@ -127,8 +129,6 @@ class Expander:
                 return read_file(path), path
             except ConfigError as error:
                 raise _Unresolvable(f"${{{reference}}}: {error}") from error
-        if opaque.startswith("-"):
-            raise _Unresolvable(f"${{{reference}}}: a default needs the prefix 'env:': write ${{env:{reference}}}")
         raise _Unresolvable(f"${{{reference}}}: unknown scheme {scheme!r}; there are env, file and yaml")
 
     def _env(self, opaque: str, where: Where, depth: int, *, defaults: bool) -> str | None:

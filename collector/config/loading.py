@@ -51,6 +51,8 @@ class _Loader:
         self.notices = notices
         self.ignore_other_signals = ignore_other_signals
         self.decoder = Decoder(problems, notices)
+        self.broken: set[Kind] = set()
+        """Kinds whose section is no map: nothing can be said of references to them."""
 
     def load(self) -> CollectorConfig:
         top = self._map(self.root, ())
@@ -64,7 +66,7 @@ class _Loader:
         configured = {kind: self._ids(kind, top) for kind in Kind}
         components = {kind: self._components(kind, configured[kind], foreign) for kind in Kind}
         for kind in (Kind.RECEIVER, Kind.EXPORTER):
-            if not configured[kind]:
+            if not configured[kind] and kind not in self.broken:
                 self.problems.add(
                     (kind.section,), f"at least one {kind} must be configured", top.get(kind.section, self.root).where
                 )
@@ -97,6 +99,8 @@ class _Loader:
         found: dict[str, tuple[ComponentId, Node, Where]] = {}
         if section is None:
             return found
+        if not isinstance(section.value, dict | None):
+            self.broken.add(kind)
         for key, node in self._map(section, (kind.section,)).items():
             where = section.key_where(key)
             try:
@@ -234,7 +238,7 @@ class _Loader:
                             f"references connector {id!r}: pipelines are not connected to each other yet",
                             node.key_where(kind.section),
                         )
-                    elif id not in configured[kind]:
+                    elif id not in configured[kind] and kind not in self.broken:
                         self.problems.add(
                             ("service", "pipelines", pipeline.id),
                             f"references {kind} {id!r} which is not configured{guess(id, configured[kind])}",

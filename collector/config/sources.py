@@ -63,7 +63,7 @@ def _fetch(source: str, environ: Mapping[str, str]) -> Node:
     if scheme == "yaml":
         # Behind the first colon there may be a secret.
         lines = "\n" in opaque
-        root = parse(opaque, "yaml" if lines else f"yaml:{opaque.split(': ')[0]}", lines=lines)
+        root = parse(opaque, "yaml" if lines else f"yaml:{opaque.split(': ')[0].rstrip(':')}", lines=lines)
     elif scheme == "env":
         if opaque not in environ:
             raise ConfigError(f"--config {source}: the environment variable {opaque} is not set")

@@ -90,7 +90,7 @@ class Duration(float):
         "m": 60.0,
         "h": 3600.0,
     }
-    _PART: ClassVar[re.Pattern[str]] = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+    _PART: ClassVar[re.Pattern[str]] = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 
     @classmethod
     def parse(cls, text: str) -> Self:
