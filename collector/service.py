@@ -206,7 +206,7 @@ def run(config: CollectorConfig, *, shutdown_timeout: float = SHUTDOWN_TIMEOUT) 
             log.warning(notice)
         asyncio.run(_until_signal(service))
     except StartError as error:
-        log.error(str(error))
+        log.error(config.explain(str(error)))
         return 1
     return 1 if service.failed else 0
 

@@ -140,3 +140,15 @@ def test_help_does_not_wait_for_what_it_does_not_need() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 
     assert not {"grpc", "msgspec", "yaml", "google", "opentelemetry"} & set(done.stdout.split())
+
+
+def test_the_manual_shows_a_configuration_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first block of the page on configuration."""
+    manual = Path(__file__).parents[1] / "docs" / "configuration.md"
+    example = manual.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    monkeypatch.setenv("BACKEND", "backend:4317")
+    monkeypatch.setenv("BACKEND_API_KEY", "secret")
+
+    result = spanmill("validate", "--config", f"yaml:{example}")
+
+    assert (result.exit_code, result.output) == (0, "")

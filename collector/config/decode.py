@@ -12,14 +12,14 @@ import types
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
-from functools import cache
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
 from collector.config.bounds import breach
 from collector.config.document import Node
 from collector.config.problems import Problems, guess, redact, render, split
+from collector.config.shapes import fields_of, has_shape, name_of, takes_null
 from collector.config.types import ANY_CASE, SECTION, Config, FieldError, Notice
 
 Path = tuple[str, ...]
@@ -46,7 +46,7 @@ class Decoder:
         if not isinstance(node.value, dict):
             self.problems.add(path, f"must be a map, got {node.describe()}", node.where)
             return None
-        fields = _fields(config_type)
+        fields = fields_of(config_type)
         values: dict[str, Any] = {}
         sound = True
         for key, item in node.value.items():
@@ -56,7 +56,7 @@ class Decoder:
                 self.problems.add((*path, key), f"unknown key{hint}", node.key_where(key))
                 sound = False
                 continue
-            if item.value is None and not _takes_null(field.type, item):
+            if item.value is None and not takes_null(field.type, item):
                 if field.required:
                     self.problems.add((*path, key), _reason("is required", item), item.where)
                     sound = False
@@ -129,7 +129,7 @@ class Decoder:
     def _section(self, inner: Any, node: Node, path: Path) -> Any:
         """Decode an optional section: present means on, unless `enabled: false` stands in it."""
         section = next(argument for argument in get_args(inner) if argument is not type(None))
-        if isinstance(node.value, dict) and "enabled" in node.value and "enabled" not in _fields(section):
+        if isinstance(node.value, dict) and "enabled" in node.value and "enabled" not in fields_of(section):
             enabled = node.value["enabled"]
             if not isinstance(enabled.value, bool):
                 self.problems.add((*path, "enabled"), f"must be true or false, got {enabled.describe()}", enabled.where)
@@ -149,16 +149,16 @@ class Decoder:
         if len(choices) == 1:
             return self.value(choices[0], node, path)
         # What has the shape of the value goes first: its problems are the ones to tell.
-        choices.sort(key=lambda choice: not _has_shape(choice, node))
+        choices.sort(key=lambda choice: not has_shape(choice, node))
         for choice in choices:
             trial = Decoder(Problems(), [])
             value = trial.value(choice, node, path)
             if value is not INVALID:
                 self.notices += trial.notices
                 return value
-        if _has_shape(choices[0], node):
+        if has_shape(choices[0], node):
             return self.value(choices[0], node, path)
-        names = " or ".join(dict.fromkeys(_name(choice) for choice in choices))
+        names = " or ".join(dict.fromkeys(name_of(choice) for choice in choices))
         self.problems.add(path, f"must be {names}, got {node.describe()}", node.where)
         return INVALID
 
@@ -185,7 +185,7 @@ class Decoder:
         return INVALID if any(value is INVALID for value in values) else origin(values)
 
     def _item(self, item_type: Any, item: Node, path: Path) -> Any:
-        if item.value is None and not _takes_null(item_type, item):
+        if item.value is None and not takes_null(item_type, item):
             self.problems.add(path, _reason("must not be empty", item), item.where)
             return INVALID
         return self.value(item_type, item, path)
@@ -239,63 +239,13 @@ class Decoder:
         if type(value) is wanted:
             return value
         quoted = "; write it in quotes" if wanted is str and not isinstance(value, dict | list | None) else ""
-        self.problems.add(path, f"must be {_name(wanted)}, got {node.describe()}{quoted}", node.where)
+        self.problems.add(path, f"must be {name_of(wanted)}, got {node.describe()}{quoted}", node.where)
         return INVALID
 
     def _notice(self, wanted: Any, node: Node, path: Path) -> None:
         for mark in getattr(wanted, "__metadata__", ()):
             if isinstance(mark, Notice):
                 self.notices.append(f"{node.where} {render(path)}: {mark}")
-
-
-class _Field(NamedTuple):
-    """A field of a struct, by the name it has in YAML."""
-
-    name: str
-    type: Any
-    required: bool
-    default: Any
-
-
-@cache
-def _fields(config_type: type[Config]) -> dict[str, _Field]:
-    hints = get_type_hints(config_type, include_extras=True)
-    return {
-        field.encode_name: _Field(field.name, hints[field.name], field.required, field.default)
-        for field in msgspec.structs.fields(config_type)
-    }
-
-
-def _takes_null(wanted: Any, node: Node) -> bool:
-    """Tell whether null is a value here, and does not mean the default."""
-    if get_origin(wanted) is Annotated:
-        return SECTION in wanted.__metadata__ or _takes_null(get_args(wanted)[0], node)
-    # A variable that is set, and empty, is an empty string.
-    return wanted is Any or type(None) in get_args(wanted) or (wanted is str and node.lack == "empty")
-
-
-def _has_shape(choice: Any, node: Node) -> bool:
-    """Tell whether a type is written with the kind of YAML that stands there."""
-    origin = get_origin(choice) or choice
-    if isinstance(node.value, dict):
-        return origin is dict or (isinstance(origin, type) and issubclass(origin, Config))
-    if isinstance(node.value, list):
-        return origin in {list, tuple}
-    return origin is type(node.value)
-
-
-_NAMES = {str: "a string", bool: "true or false", int: "a whole number", float: "a number"}
-
-
-def _name(wanted: Any) -> str:
-    """Say what a type is in YAML."""
-    wanted = get_args(wanted)[0] if get_origin(wanted) is Annotated else wanted
-    origin = get_origin(wanted) or wanted
-    if origin in {list, tuple}:
-        return "a list"
-    if origin is dict or (isinstance(origin, type) and issubclass(origin, Config)):
-        return "a map"
-    return _NAMES.get(origin, str(getattr(origin, "__name__", origin)))
 
 
 def _reason(message: str, node: Node) -> str:
