@@ -4,8 +4,6 @@ use sha2::{Digest, Sha256};
 
 use crate::view::Value;
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
 /// 64 hexadecimal characters; nothing for values that cannot be hashed.
 pub(super) fn hash(value: &Value<'_>) -> Vec<u8> {
     let digest = match value {
@@ -15,9 +13,13 @@ pub(super) fn hash(value: &Value<'_>) -> Vec<u8> {
         Value::Bool(value) => Sha256::digest([u8::from(*value)]),
         _ => return Vec::new(),
     };
+    // Without a table both loops are done in a few vector instructions.
     let mut text = [0; 64];
     for (pair, byte) in text.chunks_exact_mut(2).zip(digest) {
-        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        pair.copy_from_slice(&[byte >> 4, byte & 15]);
+    }
+    for digit in &mut text {
+        *digit += if *digit < 10 { b'0' } else { b'a' - 10 };
     }
     text.to_vec()
 }
