@@ -1,10 +1,11 @@
 //! Attributes, and maps inside values: keys with values, in order.
 
 use std::borrow::Cow;
-use std::iter;
+use std::ops::Range;
+use std::{iter, mem};
 
 use super::value::Value;
-use crate::wire::{self, fields};
+use crate::wire::{self, WireType, fields};
 
 /// One key with its value.
 #[derive(Clone, Debug)]
@@ -18,6 +19,27 @@ pub struct Entry<'a> {
 impl<'a> Entry<'a> {
     pub fn value(&self) -> &Value<'a> {
         &self.value
+    }
+
+    fn encode(&self, number: u32, out: &mut Vec<u8>) {
+        match (self.raw, &self.value) {
+            (Some(raw), _) => wire::put_bytes(out, number, raw),
+            // Most of what ops write is short text under a short key, of which all lengths are known beforehand.
+            (None, Value::Str(text)) if !self.key.is_empty() && self.key.len() + text.len() < 0x80 - 6 => {
+                let (key, text_length) = (self.key.len() as u8, text.len() as u8);
+                wire::put_tag(out, number, WireType::Len);
+                out.extend_from_slice(&[key + text_length + 6, 0x0a, key]);
+                out.extend_from_slice(&self.key);
+                out.extend_from_slice(&[0x12, text_length + 2, 0x0a, text_length]);
+                out.extend_from_slice(text);
+            }
+            (None, _) => wire::put_message(out, number, |out| {
+                if !self.key.is_empty() {
+                    wire::put_bytes(out, 1, &self.key);
+                }
+                wire::put_message(out, 2, |out| self.value.encode(out));
+            }),
+        }
     }
 }
 
@@ -200,18 +222,36 @@ impl<'a> Map<'a> {
 
     /// Appends every entry as a `KeyValue` field of this number; unchanged ones as they came.
     pub fn encode(&self, number: u32, out: &mut Vec<u8>) {
+        self.encode_from(&[], number, out);
+    }
+
+    /// The same, for entries that mostly stand in `source` under this number: what still stands there side by
+    /// side is copied in one piece.
+    pub(super) fn encode_from(&self, source: &[u8], number: u32, out: &mut Vec<u8>) {
+        let mut run = 0..0;
         for entry in &self.entries {
-            match entry.raw {
-                Some(raw) => wire::put_bytes(out, number, raw),
-                None => wire::put_message(out, number, |out| {
-                    if !entry.key.is_empty() {
-                        wire::put_bytes(out, 1, &entry.key);
-                    }
-                    wire::put_message(out, 2, |out| entry.value.encode(out));
-                }),
+            match entry.raw.and_then(|raw| short_field(source, raw, number)) {
+                Some(range) if range.start == run.end => run.end = range.end,
+                Some(range) => out.extend_from_slice(&source[mem::replace(&mut run, range)]),
+                None => {
+                    out.extend_from_slice(&source[mem::take(&mut run)]);
+                    entry.encode(number, out);
+                }
             }
         }
+        out.extend_from_slice(&source[run]);
     }
+}
+
+/// Where the field with this body stands in `source`, if it does, with a tag and a length of one byte each.
+#[inline]
+fn short_field(source: &[u8], body: &[u8], number: u32) -> Option<Range<usize>> {
+    // The body was borrowed from these very bytes if it lies within them.
+    let start = (body.as_ptr() as usize).wrapping_sub(source.as_ptr() as usize).wrapping_sub(2);
+    let end = start.checked_add(2 + body.len())?;
+    let header = source.get(start..end)?.first_chunk()?;
+    let expected = [number << 3 | WireType::Len as u32, body.len() as u32];
+    (header.map(u32::from) == expected && body.len() < 0x80).then_some(start..end)
 }
 
 /// A value that needs no second look.

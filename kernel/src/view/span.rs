@@ -34,7 +34,7 @@ const ATTRIBUTE_TAG: u8 = 0x4a;
 /// Attributes and events are empty unless the [`Needs`] it was loaded with name them.
 #[derive(Debug, Default)]
 pub struct SpanView<'a> {
-    length: usize,
+    body: &'a [u8],
     slots: Slots<17>,
     trace_id: Cow<'a, [u8]>,
     span_id: Cow<'a, [u8]>,
@@ -59,7 +59,7 @@ impl<'a> SpanView<'a> {
     /// Reads the body of a `Span` message over what the view held before.
     pub fn load(&mut self, body: &'a [u8], needs: Needs) {
         self.reset();
-        self.length = body.len();
+        self.body = body;
         let mut rest = Cursor::new(body);
         loop {
             while let Some(field) = rest.next_short(ATTRIBUTE_TAG) {
@@ -219,7 +219,7 @@ impl<'a> SpanView<'a> {
             self.slots.touch(EVENTS);
         }
         if self.slots.is_touched() {
-            self.slots.write(base, self.length, edits, |number, out| self.encode(number, out));
+            self.slots.write(base, self.body.len(), edits, |number, out| self.encode(number, out));
         }
     }
 
@@ -227,7 +227,7 @@ impl<'a> SpanView<'a> {
         match number {
             TRACE_STATE if !self.trace_state.is_empty() => wire::put_bytes(out, TRACE_STATE, &self.trace_state),
             NAME if !self.name.is_empty() => wire::put_bytes(out, NAME, &self.name),
-            ATTRIBUTES => self.attributes.encode(ATTRIBUTES, out),
+            ATTRIBUTES => self.attributes.encode_from(self.body, ATTRIBUTES, out),
             EVENTS => {
                 for event in &self.events {
                     wire::put_message(out, EVENTS, |out| event.encode(out));
