@@ -90,7 +90,9 @@ impl Cut {
                 }
                 (run, run_spans) = (field.start..field.start, 0);
                 if !self.room.fit(spans, field.end - field.start) {
-                    self.resource_spans(&field);
+                    if spans > 0 {
+                        self.resource_spans(&field);
+                    }
                     run = field.end..field.end;
                     continue;
                 }
@@ -301,6 +303,14 @@ mod tests {
     fn a_span_that_is_too_large_goes_alone() {
         let bounds = Bounds::new(0, 20);
         assert_eq!(shape(&split(&[chunk(&[3])], bounds, bounds)), [1, 1, 1]);
+    }
+
+    #[test]
+    fn what_is_no_resource_spans_is_not_looked_into() {
+        let unknown = message(5, &message(2, &message(2, &[0; 60])));
+        let chunk = Chunk::new([resource_spans(1), unknown].concat(), 1);
+        let bounds = Bounds::new(1, 20);
+        assert_eq!(shape(&split(&[chunk], bounds, bounds)), [1]);
     }
 
     #[test]
