@@ -1,10 +1,13 @@
-//! How long the check at arrival takes: `cargo run --release --example arrival`.
+//! What it takes to check requests, and to merge small ones: `cargo run --release --example arrival`.
 //!
-//! One request of 512 spans, with 485 bytes and 10 attributes each, as the bench of the whole collector has it.
+//! Spans of 459 bytes with 10 attributes; 8,192 in one request, then 10 in each of 820.
 
 use std::hint::black_box;
 use std::time::Instant;
 
+use bytes::Bytes;
+use spanmill_kernel::merge::merge;
+use spanmill_kernel::rope::SpanBatch;
 use spanmill_kernel::scan::scan;
 use spanmill_kernel::wire;
 
@@ -46,27 +49,43 @@ fn span(out: &mut Vec<u8>, index: u64) {
     wire::put_fixed32(out, 16, 0x101);
 }
 
-fn main() {
-    const SPANS: u64 = 512;
+fn request(first: u64, spans: u64) -> Vec<u8> {
     let mut request = Vec::new();
     wire::put_message(&mut request, 1, |out| {
         wire::put_message(out, 1, |out| {
             text(out, 1, "service.name", "checkout");
+            text(out, 1, "service.version", "2.14.1");
+            text(out, 1, "telemetry.sdk.name", "opentelemetry");
+            text(out, 1, "telemetry.sdk.language", "python");
             text(out, 1, "host.name", "node-17.example.org");
         });
         wire::put_message(out, 2, |out| {
             wire::put_message(out, 1, |out| wire::put_bytes(out, 1, b"io.example.http"));
-            (0..SPANS).for_each(|index| wire::put_message(out, 2, |out| span(out, index)));
+            (first..first + spans).for_each(|index| wire::put_message(out, 2, |out| span(out, index)));
         });
     });
-    println!("{} bytes a span", request.len() as u64 / SPANS);
-    for _ in 0..5 {
-        const ROUNDS: u32 = 2_000;
+    request
+}
+
+/// Runs `work` often and prints what it takes for each of `spans`.
+fn measure(what: &str, spans: u64, mut work: impl FnMut()) {
+    const ROUNDS: u32 = 200;
+    for _ in 0..3 {
         let begin = Instant::now();
-        for _ in 0..ROUNDS {
-            assert!(scan(black_box(&request)).unwrap().normal);
-        }
-        let each = begin.elapsed() / ROUNDS;
-        println!("{:.1} ns a span", each.as_nanos() as f64 / SPANS as f64);
+        (0..ROUNDS).for_each(|_| work());
+        println!("{what}: {:.1} ns a span", (begin.elapsed() / ROUNDS).as_nanos() as f64 / spans as f64);
     }
+}
+
+fn main() {
+    let large = request(0, 8192);
+    measure("check", 8192, || assert!(scan(black_box(&large)).unwrap().normal));
+    let small: Vec<SpanBatch> =
+        (0..820).map(|index| SpanBatch::decode(Bytes::from(request(index * 10, 10)), None).unwrap()).collect();
+    let joined = SpanBatch::join(&small);
+    measure("join 10 a request", 8200, || assert_eq!(SpanBatch::join(black_box(&small)).len(), 8200));
+    measure("merge 10 a request", 8200, || assert!(merge(black_box(joined.chunks())).is_some()));
+    measure("encode joined", 8200, || assert!(!black_box(&joined).encode().is_empty()));
+    let one = merge(joined.chunks()).unwrap();
+    println!("merged {} of {} bytes", one.data.len(), joined.size());
 }

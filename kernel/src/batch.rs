@@ -49,7 +49,7 @@ impl Accumulator {
         if due { self.flush() } else { None }
     }
 
-    /// The next batch, due or not.
+    /// The next batch, due or not, with equal resources merged where that is worth it.
     pub fn flush(&mut self) -> Option<SpanBatch> {
         let mut taken: Vec<SpanBatch> = Vec::new();
         let mut room = self.settings.max;
@@ -69,7 +69,7 @@ impl Accumulator {
             }
             break;
         }
-        (!taken.is_empty()).then(|| SpanBatch::join(&taken))
+        (!taken.is_empty()).then(|| SpanBatch::join(&taken).merged())
     }
 
     /// When the oldest of what is held gets too old. `None` when nothing is held.

@@ -13,6 +13,7 @@ pub mod base64;
 pub mod batch;
 pub mod error;
 pub mod json;
+pub mod merge;
 pub mod normalize;
 pub mod number;
 pub mod ops;

@@ -11,7 +11,7 @@ use crate::error::Malformed;
 use crate::origin::Origin;
 use crate::split::{self, Bounds};
 use crate::wire::fields;
-use crate::{normalize, scan};
+use crate::{merge, normalize, scan};
 
 /// Bytes of one or more `ResourceSpans` in the normal form, none of them cut.
 #[derive(Clone, Debug)]
@@ -105,6 +105,15 @@ impl SpanBatch {
         // Repaired strings are counted where they arrived, once.
         parts.iter_mut().skip(1).for_each(|part| part.repaired = 0);
         parts
+    }
+
+    /// The same spans with each resource and scope written once, if that is worth a copy.
+    #[must_use]
+    pub fn merged(self) -> Self {
+        match merge::merge(&self.chunks) {
+            Some(chunk) => self.with_chunks(vec![chunk]),
+            None => self,
+        }
     }
 
     pub fn chunks(&self) -> &[Chunk] {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from otlp_strategies import requests
 
 from collector._kernel import Accumulator, SpanBatch
-from collector.testing import make_spans, spans_in
+from collector.testing import decode, make_spans, spans_in
 
 EVENTS = st.lists(st.tuples(st.integers(0, 30), st.sampled_from([0.0, 0.01, 0.2, 1.0])), max_size=20)
 
@@ -86,3 +88,47 @@ def test_takes_no_batch_without_spans() -> None:
     held.add(SpanBatch.decode(b""), 5.0)
 
     assert (held.spans, held.due_at, held.take(9.0)) == (0, None, None)
+
+
+def by_scope(*batches: SpanBatch) -> dict[tuple[bytes, bytes], list[bytes]]:
+    """The spans of each resource and scope, in order."""
+    groups: dict[tuple[bytes, bytes], list[bytes]] = {}
+    for resource in decode(*batches).resource_spans:
+        scopes = list(resource.scope_spans)
+        del resource.scope_spans[:]
+        for scope in scopes:
+            spans = [span.SerializeToString() for span in scope.spans]
+            del scope.spans[:]
+            key = (resource.SerializeToString(), scope.SerializeToString())
+            if spans:
+                groups.setdefault(key, []).extend(spans)
+    return groups
+
+
+@given(st.lists(requests(max_spans=2), min_size=1, max_size=2), st.integers(1, 3))
+def test_merges_equal_resources_without_moving_a_span_elsewhere(
+    parts: list[ExportTraceServiceRequest], times: int
+) -> None:
+    """Whether resources are merged or not, every scope has its spans, in their order."""
+    held = Accumulator(send_batch_size=1000, send_batch_max_size=0, send_batch_max_bytes=0, timeout=1.0)
+    batches = [SpanBatch.decode(part.SerializeToString()) for part in parts] * times
+    for batch in batches:
+        held.add(batch, 0.0)
+
+    merged = held.flush() or SpanBatch.decode(b"")
+
+    assert by_scope(merged) == by_scope(*batches)
+    assert merged.size == len(merged.encode()) <= sum(batch.size for batch in batches)
+
+
+def test_small_requests_of_one_service_leave_as_one_resource() -> None:
+    """Many small requests of one resource and scope do not repeat it."""
+    held = Accumulator(send_batch_size=1000, send_batch_max_size=0, send_batch_max_bytes=0, timeout=1.0)
+    for index in range(50):
+        held.add(make_spans(2, first=index * 2, resource={"service.name": "checkout"}), 0.0)
+
+    batch = held.flush()
+
+    assert batch is not None
+    assert batch.resource_spans == 1
+    assert [span.name for span in spans_in(batch)] == [span.name for span in spans_in(make_spans(100))]
