@@ -1,7 +1,9 @@
 """`nop`: take spans and do nothing with them, to measure what comes before.
 
-exporters:
-  nop:
+    exporters:
+      nop:
+
+It has no options of its own.
 """
 
 from __future__ import annotations
