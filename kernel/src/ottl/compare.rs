@@ -25,6 +25,8 @@ pub(super) fn compare(left: &Datum<'_>, operator: Comparison, right: &Datum<'_>)
 pub(super) fn equal(left: &Datum<'_>, right: &Datum<'_>) -> bool {
     match (left, right) {
         (Datum::Int(a), Datum::Double(b)) | (Datum::Double(b), Datum::Int(a)) => *a as f64 == *b,
+        // Bytes that are there but empty count as nil, as the Go collector reads them.
+        (Datum::Nil, Datum::Bytes(bytes)) | (Datum::Bytes(bytes), Datum::Nil) => bytes.is_empty(),
         _ => same(left, right),
     }
 }
@@ -71,6 +73,25 @@ fn order(left: &Datum<'_>, right: &Datum<'_>) -> Option<Ordering> {
         (Datum::Text(a), Datum::Text(b)) | (Datum::Bytes(a), Datum::Bytes(b)) => Some(a.cmp(b)),
         (Datum::Bool(a), Datum::Bool(b)) => Some(a.cmp(b)),
         (Datum::Nil, Datum::Nil) => Some(Ordering::Equal),
+        (Datum::Nil, Datum::Bytes(bytes)) | (Datum::Bytes(bytes), Datum::Nil) if bytes.is_empty() => {
+            Some(Ordering::Equal)
+        }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_empty_count_as_nil() {
+        let bytes = |bytes: &'static [u8]| Datum::Bytes(Cow::Borrowed(bytes));
+        assert!(compare(&bytes(b""), Comparison::Equal, &Datum::Nil));
+        assert!(compare(&Datum::Nil, Comparison::LessOrEqual, &bytes(b"")));
+        assert!(compare(&bytes(b"\0"), Comparison::NotEqual, &Datum::Nil));
+        assert!(compare(&Datum::Text(Cow::Borrowed(b"")), Comparison::NotEqual, &Datum::Nil));
     }
 }
