@@ -24,12 +24,11 @@ What a condition is asked about is told by its paths. One without any, `IsRootSp
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal
 
 from collector._kernel import Op, OpCounts
 from collector.component import Settings, SpanOp
-from collector.config.problems import guess
-from collector.config.types import Config, FieldError, Notice, Section
+from collector.config.types import ANY_CASE, Config, FieldError, Notice, Section
 from collector.ledger import ProcessorAccount
 from collector.telemetry.metrics import MetricKind, Sample
 from processors.matching import MatchConfig, settings_of
@@ -37,35 +36,11 @@ from processors.matching import MatchConfig, settings_of
 OtherSignal = Annotated[Any, Notice("has no effect here: Spanmill takes traces only")]
 
 
-class _Word(str):
-    """One of a few words, in any case."""
+ErrorMode = Annotated[Literal["ignore", "silent", "propagate"], ANY_CASE]
+"""What becomes of a condition that cannot be evaluated."""
 
-    __slots__ = ()
-    words: tuple[str, ...] = ()
-
-    @classmethod
-    def decode(cls, value: Any) -> Self:
-        """Take what stands in the YAML. Raises `ValueError`."""
-        word = value.lower() if isinstance(value, str) else ""
-        if word not in cls.words:
-            hint = guess(word, cls.words) if word else ""
-            msg = f"must be one of {', '.join(cls.words)}, got {value!r}{hint}"
-            raise ValueError(msg)
-        return cls(word)
-
-
-class ErrorMode(_Word):
-    """What becomes of a condition that cannot be evaluated."""
-
-    __slots__ = ()
-    words = ("ignore", "silent", "propagate")
-
-
-class Context(_Word):
-    """What a condition is asked about."""
-
-    __slots__ = ()
-    words = ("resource", "scope", "span", "spanevent")
+Context = Annotated[Literal["resource", "scope", "span", "spanevent"], ANY_CASE]
+"""What a condition is asked about."""
 
 
 class TraceConditions(Config):
@@ -107,7 +82,7 @@ class SpanSelection(Config):
 class FilterConfig(Config):
     """Settings of the `filter` processor."""
 
-    error_mode: ErrorMode = ErrorMode("ignore")
+    error_mode: ErrorMode = "ignore"
     """What becomes of a condition that cannot be evaluated, because a function is given a missing attribute, say.
     `ignore`: it counts as false, and a warning says so once. `silent`: no warning either. `propagate`: the whole
     request is refused, and its sender may try again."""

@@ -118,7 +118,9 @@ class Decoder:
         if SECTION in marks:
             return self._section(inner, node, path)
         if ANY_CASE in marks and isinstance(node.value, str):
-            node = replace(node, value=node.value.lower(), text=node.value.lower())
+            # A message still shows what stands there.
+            word = node.value.lower()
+            node = replace(node, value=word, text=word, shown=node.shown or repr(node.value))
         value = self.value(inner, node, path)
         for mark in marks:
             if value is not INVALID and isinstance(mark, msgspec.Meta) and (message := breach(mark, value)):

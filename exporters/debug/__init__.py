@@ -21,31 +21,17 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal
 
 import msgspec
 
 from collector.component import Delivery, Exporter, Settings
-from collector.config.types import FieldError, NonNegativeInt
+from collector.config.types import ANY_CASE, FieldError, NonNegativeInt
 from collector.errors import RetryableError
 from collector.ledger import ExporterAccount
 from collector.sending.config import LocalSendingConfig
 from collector.spans import SpanBatch
 from exporters.debug import text
-
-
-class Verbosity(str):
-    """How much is written: `basic`, `normal` or `detailed`, in any letter case."""
-
-    __slots__ = ()
-
-    @classmethod
-    def decode(cls, value: object) -> Self:
-        """Take what stands in the YAML. Raises `ValueError`."""
-        if isinstance(value, str) and value.lower() in _RENDERERS:
-            return cls(value.lower())
-        raise ValueError(f"must be one of {', '.join(_RENDERERS)}, got {value!r}")
-
 
 _RENDERERS: dict[str, Callable[[text.Json], str] | None] = {
     "basic": None,
@@ -57,7 +43,7 @@ _RENDERERS: dict[str, Callable[[text.Json], str] | None] = {
 class DebugConfig(LocalSendingConfig):
     """Settings of the `debug` exporter."""
 
-    verbosity: Verbosity = Verbosity("basic")
+    verbosity: Annotated[Literal["basic", "normal", "detailed"], ANY_CASE] = "basic"
     """How much is written: `basic`, `normal` or `detailed`."""
     sampling_initial: NonNegativeInt = 2
     """Batches that are written to the log in each second, whatever `sampling_thereafter` says."""

@@ -7,13 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from yaml_sections import section
 
 from collector.component import Delivery
 from collector.config.types import FieldError
-from collector.errors import RetryableError
+from collector.errors import ConfigError, RetryableError
 from collector.spans import SpanBatch
 from collector.testing import exporter_settings, key_values, make_request, make_spans
-from exporters.debug import DebugConfig, DebugExporter, Sampler, Verbosity
+from exporters.debug import DebugConfig, DebugExporter, Sampler
 from exporters.debug.text import detailed, normal, printable, timestamp
 from exporters.nop import NopConfig, NopExporter
 
@@ -150,7 +151,7 @@ def test_busy_seconds_are_thinned_out() -> None:
 
 async def test_writes_to_the_console(capsys: pytest.CaptureFixture[str]) -> None:
     """Everything, without sampling."""
-    exporter = debug(use_internal_logger=False, verbosity=Verbosity("normal"), sampling_initial=0)
+    exporter = debug(use_internal_logger=False, verbosity="normal", sampling_initial=0)
 
     for n in range(3):
         await exporter.export(make_spans(1, first=n))
@@ -209,9 +210,9 @@ def test_refuses(options: dict[str, object], message: str) -> None:
 
 def test_verbosity_in_any_letter_case() -> None:
     """As the Go collector takes it."""
-    assert Verbosity.decode("Detailed") == "detailed"
-    with pytest.raises(ValueError, match="must be one of basic, normal, detailed, got 'none'"):
-        Verbosity.decode("none")
+    assert section(DebugConfig, "verbosity: Detailed").verbosity == "detailed"
+    with pytest.raises(ConfigError, match="must be one of basic, normal, detailed, got 'None'"):
+        section(DebugConfig, "verbosity: None")
 
 
 async def test_nop_takes_everything() -> None:

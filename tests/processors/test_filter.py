@@ -16,7 +16,7 @@ from collector.program import Member, ProgramProcessor
 from collector.spans import SpanBatch, receive
 from collector.telemetry.exposition import exposition
 from collector.testing import Sink, decode, key_values, make_request, make_spans, settings
-from processors.filter import Context, ErrorMode, FilterConfig, FilterProcessor, LevelConditions, TraceConditions
+from processors.filter import FilterConfig, FilterProcessor, LevelConditions, TraceConditions
 
 
 def node(value: Any) -> Node:
@@ -134,7 +134,7 @@ def test_a_wrong_section_is_reported(value: dict[str, Any], message: str) -> Non
             "1:1: unknown path 'span.nmae'; did you mean 'span.name'?",
         ),
         (
-            FilterConfig(trace_conditions=[TraceConditions(context=Context("span"), conditions=['name = "x"'])]),
+            FilterConfig(trace_conditions=[TraceConditions(context="span", conditions=['name = "x"'])]),
             "trace_conditions[0]::conditions[0]",
             "1:6: equality is written '=='",
         ),
@@ -211,8 +211,8 @@ async def test_propagate_refuses_the_batch() -> None:
 def test_a_group_may_have_its_own_error_mode() -> None:
     """The processor's error mode holds where a group says nothing."""
     groups = [
-        TraceConditions(context=Context("span"), conditions=["false"], error_mode=ErrorMode("propagate")),
-        TraceConditions(context=Context("span"), conditions=["false"]),
+        TraceConditions(context="span", conditions=["false"], error_mode="propagate"),
+        TraceConditions(context="span", conditions=["false"]),
     ]
     ops = FilterProcessor(FilterConfig(trace_conditions=list(groups)), settings()).ops()
     assert [op.can_fail for op in ops] == [True, False]
