@@ -5,6 +5,7 @@
 //! always stand there, if only as `{}`. Unknown fields have no names and are left out.
 
 use crate::base64;
+use crate::hex;
 use crate::rope::SpanBatch;
 use crate::wire::{Field, fields};
 
@@ -223,12 +224,10 @@ impl Json {
     }
 
     fn id(&mut self, name: &str, body: &[u8], number: u32) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         if let Some(field) = single(body, number).filter(|field| !field.bytes.is_empty()) {
             self.key(name);
             self.out.push(b'"');
-            let digits = field.bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-            self.out.extend(digits.map(|digit| DIGITS[usize::from(digit)]));
+            self.out.extend_from_slice(&hex::encode(field.bytes));
             self.out.push(b'"');
         }
     }

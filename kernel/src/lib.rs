@@ -12,6 +12,7 @@
 pub mod base64;
 pub mod batch;
 pub mod error;
+pub mod hex;
 pub mod json;
 pub mod merge;
 pub mod normalize;

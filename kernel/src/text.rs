@@ -4,6 +4,7 @@
 //! and `&` stay as they are, and exponents have no leading zero.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 
 use crate::view::{Map, Value};
 use crate::{base64, number};
@@ -17,7 +18,7 @@ pub fn text<'v>(value: &'v Value<'_>) -> Cow<'v, [u8]> {
         Value::Double(value) => Cow::Owned(double(*value).into_bytes()),
         other => {
             let mut out = Vec::new();
-            put(other, &mut out);
+            let Ok(()) = put(other, &mut out);
             Cow::Owned(out)
         }
     }
@@ -34,49 +35,71 @@ fn double(value: f64) -> String {
 }
 
 /// Recurses as deep as values nest, which arrival bounds.
-fn put(value: &Value<'_>, out: &mut Vec<u8>) {
+fn put(value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Infallible> {
     if let Some(items) = value.as_list() {
-        out.push(b'[');
-        for (index, item) in items.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            put(item, out);
-        }
-        out.push(b']');
-    } else if let Some(map) = value.as_map() {
-        put_map(&map, out);
-    } else {
-        match value {
-            Value::Str(text) => put_text(text, out),
-            Value::Bool(value) => out.extend_from_slice(value.to_string().as_bytes()),
-            Value::Int(value) => out.extend_from_slice(value.to_string().as_bytes()),
-            Value::Double(value) if value.is_finite() => out.extend_from_slice(double(*value).as_bytes()),
-            Value::Double(value) => put_text(double(*value).as_bytes(), out),
-            Value::Bytes(bytes) => put_text(base64::encode(bytes).as_bytes(), out),
-            _ => out.extend_from_slice(b"null"),
-        }
+        return put_array(&items, out, put);
     }
+    if let Some(map) = value.as_map() {
+        return put_object(&map, out, put_text, put);
+    }
+    match value {
+        Value::Str(text) => put_text(text, out),
+        Value::Bool(value) => out.extend_from_slice(value.to_string().as_bytes()),
+        Value::Int(value) => out.extend_from_slice(value.to_string().as_bytes()),
+        Value::Double(value) if value.is_finite() => out.extend_from_slice(double(*value).as_bytes()),
+        Value::Double(value) => put_text(double(*value).as_bytes(), out),
+        Value::Bytes(bytes) => put_text(base64::encode(bytes).as_bytes(), out),
+        _ => out.extend_from_slice(b"null"),
+    }
+    Ok(())
 }
 
-fn put_map(map: &Map<'_>, out: &mut Vec<u8>) {
+fn put_text(text: &[u8], out: &mut Vec<u8>) {
+    put_quoted(text, out, |_| false);
+}
+
+/// A map as a JSON object, keys sorted; of a key that stands more than once, the first one counts.
+pub(crate) fn put_object<E>(
+    map: &Map<'_>,
+    out: &mut Vec<u8>,
+    quote: impl Fn(&[u8], &mut Vec<u8>),
+    put: impl Fn(&Value<'_>, &mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
     let mut entries: Vec<_> = map.entries().iter().collect();
     entries.sort_by(|a, b| a.key.cmp(&b.key));
-    // Where a key stands more than once, the first one counts.
     entries.dedup_by(|b, a| a.key == b.key);
     out.push(b'{');
     for (index, entry) in entries.into_iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        put_text(&entry.key, out);
+        quote(&entry.key, out);
         out.push(b':');
-        put(entry.value(), out);
+        put(entry.value(), out)?;
     }
     out.push(b'}');
+    Ok(())
 }
 
-fn put_text(text: &[u8], out: &mut Vec<u8>) {
+/// Items as a JSON array.
+pub(crate) fn put_array<T, E>(
+    items: &[T],
+    out: &mut Vec<u8>,
+    put: impl Fn(&T, &mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
+    out.push(b'[');
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        put(item, out)?;
+    }
+    out.push(b']');
+    Ok(())
+}
+
+/// Text in quotes. What JSON cannot hold is escaped, and so are the characters that `escaped` names.
+pub(crate) fn put_quoted(text: &[u8], out: &mut Vec<u8>, escaped: impl Fn(char) -> bool) {
     out.push(b'"');
     for c in String::from_utf8_lossy(text).chars() {
         match c {
@@ -85,7 +108,7 @@ fn put_text(text: &[u8], out: &mut Vec<u8>) {
             '\n' => out.extend_from_slice(b"\\n"),
             '\r' => out.extend_from_slice(b"\\r"),
             '\t' => out.extend_from_slice(b"\\t"),
-            '\0'..='\x1f' => out.extend_from_slice(format!("\\u{:04x}", c as u32).as_bytes()),
+            c if c < ' ' || escaped(c) => out.extend_from_slice(format!("\\u{:04x}", c as u32).as_bytes()),
             c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }

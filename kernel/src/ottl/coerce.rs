@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::datum::{Datum, Failure};
 use super::json;
 use super::time;
-use crate::number;
+use crate::{hex, number};
 
 fn unsupported(value: &Datum<'_>) -> Failure {
     Failure::new(format!("unsupported type: {}", value.type_name()))
@@ -22,7 +22,7 @@ pub(super) fn text<'v>(value: Datum<'v>) -> Result<Option<Cow<'v, [u8]>>, Failur
         Datum::Double(number) if !number.is_finite() => Err(unsupported(&value)),
         Datum::Double(value) => owned(json::number(value)),
         Datum::Bool(value) => owned(value.to_string()),
-        Datum::Bytes(bytes) => owned(hex(&bytes)),
+        Datum::Bytes(bytes) => Ok(Some(Cow::Owned(hex::encode(&bytes)))),
         other => json::datum(&other).map(|text| Some(Cow::Owned(text))),
     }
 }
@@ -31,8 +31,7 @@ pub(super) fn int(value: &Datum<'_>) -> Result<Option<i64>, Failure> {
     match value {
         Datum::Nil => Ok(None),
         Datum::Int(value) => Ok(Some(*value)),
-        Datum::Double(value) if *value >= -(2f64.powi(63)) && *value < 2f64.powi(63) => Ok(Some(*value as i64)),
-        Datum::Double(_) => Ok(Some(i64::MIN)),
+        Datum::Double(value) => Ok(Some(number::truncate(*value))),
         Datum::Bool(value) => Ok(Some(i64::from(*value))),
         Datum::Text(text) => parse_int(text).map(Some),
         other => Err(unsupported(other)),
@@ -88,12 +87,6 @@ fn parse_double(text: &[u8]) -> Result<f64, Failure> {
     number::parse_double(text).map_err(|why| unparsable("Float", text, why))
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
-}
-
 /// How a message shows a value.
 pub(super) fn shown(value: &Datum<'_>) -> String {
     match value {
@@ -107,8 +100,8 @@ pub(super) fn shown(value: &Datum<'_>) -> String {
         Datum::Double(value) => json::number(*value),
         Datum::Time(value) => time::plain(*value),
         Datum::Duration(value) => time::format_duration(*value),
-        Datum::TraceId(id) => hex(id),
-        Datum::SpanId(id) => hex(id),
+        Datum::TraceId(id) => String::from_utf8_lossy(&hex::encode(id)).into_owned(),
+        Datum::SpanId(id) => String::from_utf8_lossy(&hex::encode(id)).into_owned(),
         other => json::datum(other)
             .map_or_else(|_| other.type_name().to_owned(), |text| String::from_utf8_lossy(&text).into_owned()),
     }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::datum::{Datum, Failure};
 use super::time;
 use crate::view::{Map, Value};
-use crate::{base64, number};
+use crate::{base64, number, text};
 
 /// The JSON text of a value.
 pub(super) fn datum(value: &Datum<'_>) -> Result<Vec<u8>, Failure> {
@@ -29,12 +29,12 @@ fn put_datum(value: &Datum<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
         Datum::Text(text) => put_text(text, out),
         Datum::Bytes(bytes) => put_text(base64::encode(bytes).as_bytes(), out),
         Datum::Time(value) => put_text(time::rfc3339(*value).as_bytes(), out),
-        Datum::TraceId(id) => put_list(id, out, |byte, out| put_datum(&Datum::Int(i64::from(*byte)), out))?,
-        Datum::SpanId(id) => put_list(id, out, |byte, out| put_datum(&Datum::Int(i64::from(*byte)), out))?,
+        Datum::TraceId(id) => text::put_array(id, out, |byte, out| put_datum(&Datum::Int(i64::from(*byte)), out))?,
+        Datum::SpanId(id) => text::put_array(id, out, |byte, out| put_datum(&Datum::Int(i64::from(*byte)), out))?,
         Datum::Attributes(map) => put_map(map, out)?,
         Datum::Nested(value) => put_value(value, out)?,
-        Datum::List(items) => put_list(items, out, put_datum)?,
-        Datum::Texts(items) => put_list(items, out, |text: &Cow<'_, [u8]>, out| {
+        Datum::List(items) => text::put_array(items, out, put_datum)?,
+        Datum::Texts(items) => text::put_array(items, out, |text: &Cow<'_, [u8]>, out| {
             put_text(text, out);
             Ok(())
         })?,
@@ -46,7 +46,7 @@ fn put_datum(value: &Datum<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
 /// Recurses as deep as values nest, which arrival and the parser both bound.
 fn put_value(value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
     if let Some(items) = value.as_list() {
-        return put_list(&items, out, put_value);
+        return text::put_array(&items, out, put_value);
     }
     match value.as_map() {
         Some(map) => put_map(&map, out),
@@ -55,37 +55,7 @@ fn put_value(value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
 }
 
 fn put_map(map: &Map<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
-    let mut entries: Vec<_> = map.entries().iter().collect();
-    entries.sort_by(|a, b| a.key.cmp(&b.key));
-    // Where a key stands more than once, the first one counts.
-    entries.dedup_by(|b, a| a.key == b.key);
-    out.push(b'{');
-    for (index, entry) in entries.into_iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        put_text(&entry.key, out);
-        out.push(b':');
-        put_value(entry.value(), out)?;
-    }
-    out.push(b'}');
-    Ok(())
-}
-
-fn put_list<T>(
-    items: &[T],
-    out: &mut Vec<u8>,
-    put: impl Fn(&T, &mut Vec<u8>) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    out.push(b'[');
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
-        put(item, out)?;
-    }
-    out.push(b']');
-    Ok(())
+    text::put_object(map, out, put_text, put_value)
 }
 
 fn put_double(value: f64, out: &mut Vec<u8>) -> Result<(), Failure> {
@@ -96,22 +66,8 @@ fn put_double(value: f64, out: &mut Vec<u8>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn put_text(text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    for c in String::from_utf8_lossy(text).chars() {
-        match c {
-            '"' => out.extend_from_slice(b"\\\""),
-            '\\' => out.extend_from_slice(b"\\\\"),
-            '\n' => out.extend_from_slice(b"\\n"),
-            '\r' => out.extend_from_slice(b"\\r"),
-            '\t' => out.extend_from_slice(b"\\t"),
-            '\0'..='\x1f' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                out.extend_from_slice(format!("\\u{:04x}", c as u32).as_bytes());
-            }
-            c => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
-    out.push(b'"');
+fn put_text(plain: &[u8], out: &mut Vec<u8>) {
+    text::put_quoted(plain, out, |c| matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}'));
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use super::coerce::hex;
 use super::context::{Context, Subject};
 use super::datum::{Datum, Failure};
+use crate::hex;
 use crate::view::{Map, Needs};
 
 /// The prefix of request metadata.
@@ -173,7 +173,7 @@ fn id<const N: usize>(bytes: &[u8]) -> [u8; N] {
 }
 
 fn hex_text<'v, const N: usize>(id: [u8; N]) -> Result<Datum<'v>, Failure> {
-    Ok(Datum::Text(Cow::Owned(hex(&id).into_bytes())))
+    Ok(Datum::Text(Cow::Owned(hex::encode(&id))))
 }
 
 fn kind_name<'v>(kind: i32, names: &'static [&'static str; 6]) -> Result<Datum<'v>, Failure> {

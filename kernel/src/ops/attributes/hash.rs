@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::hex;
 use crate::view::Value;
 
 /// 64 hexadecimal characters; nothing for values that cannot be hashed.
@@ -13,13 +14,5 @@ pub(super) fn hash(value: &Value<'_>) -> Vec<u8> {
         Value::Bool(value) => Sha256::digest([u8::from(*value)]),
         _ => return Vec::new(),
     };
-    // Without a table both loops are done in a few vector instructions.
-    let mut text = [0; 64];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(digest) {
-        pair.copy_from_slice(&[byte >> 4, byte & 15]);
-    }
-    for digit in &mut text {
-        *digit += if *digit < 10 { b'0' } else { b'a' - 10 };
-    }
-    text.to_vec()
+    hex::encode(&digest)
 }

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use super::{Arguments, Function, Kind, needed, optional};
-use crate::ottl::coerce::{hex, text as text_of};
+use crate::hex;
+use crate::ottl::coerce::text as text_of;
 use crate::ottl::datum::{Datum, Failure};
 
 pub(super) static FUNCTIONS: &[Function] = &[
@@ -40,7 +41,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         Ok(Datum::Text(map_chars(&args.text(0)?, |c| single(c.to_uppercase(), c))))
     }),
     Function::new("SHA256", &[needed("target", Kind::Text)], |args| {
-        Ok(Datum::Text(Cow::Owned(hex(&Sha256::digest(args.text(0)?)).into_bytes())))
+        Ok(Datum::Text(Cow::Owned(hex::encode(&Sha256::digest(args.text(0)?)))))
     }),
 ];
 
