@@ -15,6 +15,10 @@ KERNEL  := collector/_kernel.abi3.so
 SOURCES := pyproject.toml kernel/Cargo.toml kernel/Cargo.lock $(shell find kernel/src -name '*.rs')
 CARGO   := cargo
 CRATE   := --manifest-path kernel/Cargo.toml --locked
+# Load generator and sink of the testbed: built in release mode, and tested so, since that is what is used.
+ENGINE  := testbed/engine/target/release/spanmill-testbed
+HOT     := --manifest-path testbed/engine/Cargo.toml --locked --release
+TESTBED  = $(BIN)/python -m testbed
 # PyO3 asks the interpreter of the environment, not whichever is first on the path.
 # pip calls the environment's maturin by its name.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -24,9 +28,10 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
 .PHONY: help install run demo test check lint format bench fuzz docs dist lock clean
+.PHONY: testbed testbed-full testbed-ci testbed-peers testbed-engine
 
 help: ## show what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(KERNEL) ## build everything; leaves .venv/bin/spanmill
 
@@ -36,8 +41,9 @@ run: install ## start the collector with collector.yaml, or CONFIG=other.yaml
 demo: $(ENV) ## send the traffic of a small LLM application to a running collector
 	@$(BIN)/python -m testbed.demo
 
-test: install ## run all tests, of the kernel and of the collector
+test: install $(ENGINE) ## run all tests, of the kernel, the collector and the testbed
 	$(CARGO) test $(CRATE) --quiet
+	$(CARGO) test $(HOT) --quiet
 	$(BIN)/python -m pytest
 
 lint: install ## style and types, of Python and of Rust
@@ -46,17 +52,37 @@ lint: install ## style and types, of Python and of Rust
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest collector._kernel --mypy-config-file pyproject.toml
 	$(CARGO) fmt --manifest-path kernel/Cargo.toml --check
+	$(CARGO) fmt --manifest-path testbed/engine/Cargo.toml --check
 	$(CARGO) clippy $(CRATE) --all-targets --features python --quiet -- -D warnings
+	$(CARGO) clippy $(HOT) --all-targets --quiet -- -D warnings
 
 format: $(ENV) cargo ## rewrite sources in the house style
 	$(BIN)/ruff check --fix --select I --quiet
 	$(BIN)/ruff format
 	$(CARGO) fmt --manifest-path kernel/Cargo.toml
+	$(CARGO) fmt --manifest-path testbed/engine/Cargo.toml
 
 check: lint test ## what CI runs
 
-bench: install ## measure the kernel and the whole process: see docs/performance.md
+bench: install ## measure the kernel alone: see docs/performance.md
 	$(BIN)/python -m testbed.bench
+
+testbed: install $(ENGINE) testbed-peers ## compare with other collectors in 20 minutes, and rewrite docs/performance.md
+	$(TESTBED) run standard --out results/standard
+	$(TESTBED) document results/standard
+
+testbed-full: install $(ENGINE) testbed-peers ## measure everything there is, in some hours
+	$(TESTBED) run full --out results/full
+
+testbed-ci: install $(ENGINE) ## a burst and an overload: nothing lost, memory bounded, a span's cost bounded
+	$(TESTBED) run ci --out results/ci --check --cpu-limit $(CPU_LIMIT)
+# Of what parsing the same spans with Python's protobuf costs in the same run: some 7 times is what we see.
+CPU_LIMIT ?= 20
+
+testbed-peers: install ## build the collectors to compare with; those that cannot be are reported
+	@$(TESTBED) peers
+
+testbed-engine: $(ENGINE) ## build the load generator and the sink
 
 fuzz: cargo ## fuzz what reads foreign bytes and foreign expressions, a minute each
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz
@@ -64,7 +90,7 @@ fuzz: cargo ## fuzz what reads foreign bytes and foreign expressions, a minute e
 	    RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=$(SECONDS_PER_TARGET) || exit 1; \
 	done
 
-docs: install ## write docs/components.md anew from the docstrings
+docs: install ## write docs/components.md and docs/result.schema.json anew from the docstrings
 	$(BIN)/python -m testbed.manual
 
 dist: install ## build a wheel into dist/
@@ -77,7 +103,7 @@ lock: $(ENV) ## pin the newest dependencies, with their hashes
 PINNING := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 clean: ## remove everything that was built
-	rm -rf .venv kernel/target kernel/fuzz/target dist $(KERNEL)
+	rm -rf .venv kernel/target kernel/fuzz/target testbed/engine/target dist $(KERNEL)
 
 .PHONY: cargo
 cargo:
@@ -92,4 +118,8 @@ $(ENV): requirements/dev.txt
 
 $(KERNEL): $(SOURCES) $(ENV) | cargo
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(ENGINE): testbed/engine/Cargo.toml testbed/engine/Cargo.lock $(shell find testbed/engine/src -name '*.rs') | cargo
+	$(CARGO) build $(HOT) --quiet
 	@touch $@

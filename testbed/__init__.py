@@ -1,1 +1,1 @@
-"""The whole program from outside: a demo application, and benchmarks."""
+"""The whole program from outside: a demo application, benchmarks, and the comparison with other collectors."""

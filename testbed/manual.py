@@ -1,6 +1,7 @@
 """`make docs`: write `docs/components.md` from the docstrings of the components and of their settings.
 
-A docstring below a field is not kept at run time, so sources are read.
+A docstring below a field is not kept at run time, so sources are read. The schema of the testbed's results is written
+beside it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import ast
 import enum
 import inspect
 import itertools
+import json
 import re
 import sys
 import textwrap
@@ -24,8 +26,10 @@ import msgspec
 from collector import distribution
 from collector.component import Kind
 from collector.config.types import SECTION, Config, Duration, Notice
+from testbed import results
 
 PATH = Path(__file__).parents[1] / "docs" / "components.md"
+SCHEMA = PATH.with_name("result.schema.json")
 
 HEAD = """# Components
 
@@ -45,6 +49,12 @@ def manual() -> str:
             parts.append(f"## {kind.section.capitalize()}\n")
         parts += [_component(reference, names) for reference, names in aliases.items()]
     return "\n".join(parts)
+
+
+def result_schema() -> str:
+    """Write the JSON Schema of the testbed's `result.json`."""
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Result of a run of the testbed"}
+    return json.dumps({**dialect, **results.schema()}, indent=2, ensure_ascii=False) + "\n"
 
 
 def _component(reference: str, names: list[str]) -> str:
@@ -173,6 +183,12 @@ def _notice(hint: Any) -> str:
     return "".join(f" *{str(notice)[:1].upper()}{str(notice)[1:]}.*" for notice in notices)
 
 
+def main() -> None:
+    """Write both."""
+    for path, text in ((PATH, manual()), (SCHEMA, result_schema())):
+        path.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{path}\n")
+
+
 if __name__ == "__main__":
-    PATH.write_text(manual(), encoding="utf-8")
-    sys.stdout.write(f"{PATH}\n")
+    main()

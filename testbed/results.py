@@ -34,7 +34,7 @@ class Status(StrEnum):
     """The subject is not there, or has no configuration for this pipeline."""
 
 
-class Latency(Record):
+class Latency(Record, frozen=True):
     """A distribution of latencies, in milliseconds, from a histogram of three significant digits."""
 
     count: int
@@ -47,7 +47,7 @@ class Latency(Record):
     """Points for a plot: percentile from 0 to 100, milliseconds."""
 
 
-class Spans(Record):
+class Spans(Record, frozen=True):
     """What became of the spans of a measurement, its warm-up included, each looked up by its id.
 
     `offered = accepted + refused + unanswered + unsent`. All but `duplicated` count a span once.
@@ -79,7 +79,7 @@ class Spans(Record):
     """Arrivals with an id that was never sent: damaged spans."""
 
 
-class Cost(Record):
+class Cost(Record, frozen=True):
     """Processor time of the subject's whole process tree, from the end of the warm-up until all had arrived."""
 
     user_seconds: float
@@ -90,7 +90,7 @@ class Cost(Record):
     """User and system time for each of them, in microseconds: CPU-seconds per million spans."""
 
 
-class Memory(Record):
+class Memory(Record, frozen=True):
     """Resident memory of the subject's whole process tree, sampled from outside."""
 
     idle: float
@@ -106,7 +106,7 @@ class Memory(Record):
     """Proportional set size, where the subject has several processes, which share pages."""
 
 
-class Sample(Record):
+class Sample(Record, frozen=True):
     """A moment of a measurement."""
 
     t: float
@@ -121,23 +121,24 @@ class Sample(Record):
     """Cores in use since the sample before."""
 
 
-class Event(Record):
+class Event(Record, frozen=True):
     """Something that the scenario did."""
 
     t: float
     what: str
 
 
-class Finding(Record):
+class Finding(Record, frozen=True):
     """What is wrong with a subject, judged by the checks of the scenario."""
 
     check: str
-    """A stable name: `lost`, `duplicated`, `wrongly_kept`, `leaked`, `foreign`, `memory`, `latency`, `goodput`, `cpu`."""
+    """A stable name: `lost`, `duplicated`, `wrongly_kept`, `leaked`, `foreign`, `memory`, `latency`, `goodput`,
+    `cpu`."""
     message: str
     """A sentence with the figure and the limit."""
 
 
-class Effort(Record):
+class Effort(Record, frozen=True):
     """How hard the testbed itself had to work, which decides whether the measurement is valid."""
 
     load_cores: float
@@ -147,7 +148,7 @@ class Effort(Record):
     """Milliseconds from when a request could have been sent to when it was."""
 
 
-class Measurement(Record):
+class Measurement(Record, frozen=True):
     """One subject under one load, once."""
 
     scenario: str
@@ -176,6 +177,8 @@ class Measurement(Record):
     """Of load, without warm-up and draining."""
     target_rate: float | None = None
     """Mean spans a second by the schedule; none in a closed loop."""
+    capacity: float | None = None
+    """Spans a second in a closed loop, measured just before, where the load goes by it."""
     accepted_rate: float = 0.0
     """Spans a second, acknowledged while the load lasted."""
     startup_seconds: float | None = None
@@ -196,7 +199,7 @@ class Measurement(Record):
     events: list[Event] = []
 
 
-class Subject(Record):
+class Subject(Record, frozen=True):
     """What was compared."""
 
     title: str
@@ -205,7 +208,7 @@ class Subject(Record):
     """Why it is not there; empty if it is."""
 
 
-class Machine(Record):
+class Machine(Record, frozen=True):
     """Where it was measured."""
 
     processor: str
@@ -218,7 +221,7 @@ class Machine(Record):
     """Which cores the subject and the testbed had."""
 
 
-class Calibration(Record):
+class Calibration(Record, frozen=True):
     """What the same bytes cost a program that everybody can run: a yardstick for this machine on this day."""
 
     profile: str
@@ -227,7 +230,7 @@ class Calibration(Record):
     """Parsing the requests with Python's protobuf (upb)."""
 
 
-class Result(Record):
+class Result(Record, frozen=True):
     """A whole run."""
 
     name: str
@@ -235,6 +238,7 @@ class Result(Record):
     """Time of day in ISO 8601, with the offset."""
     seconds: float
     command: list[str]
+    """As a person would type it."""
     revision: str
     """Of the repository; `+` behind it says that there were changes on top."""
     machine: Machine
@@ -247,7 +251,10 @@ class Result(Record):
 
 
 def read(path: Path) -> Result:
-    """Read a `result.json`, or the one in a directory. Raises `OSError`, and `msgspec.ValidationError` with the place."""
+    """Read a `result.json`, or the one in a directory.
+
+    Raises `OSError`, and `msgspec.ValidationError` with the place.
+    """
     file = path / "result.json" if path.is_dir() else path
     return msgspec.json.decode(file.read_bytes(), type=Result)
 

@@ -1,1 +1,1 @@
-"""What a span costs: in the kernel alone, and in the whole process between two sockets."""
+"""What a span costs in the kernel alone. The whole process is what the testbed measures."""

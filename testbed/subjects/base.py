@@ -1,0 +1,85 @@
+"""What a subject is: a program that is configured by a file and takes OTLP at one port to hand it on to another."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from testbed.measuring.errors import AbsentError
+
+Protocol = Literal["grpc", "http"]
+Compression = Literal["none", "gzip", "zstd"]
+SettingsName = Literal["same", "recommended"]
+
+ROOT = Path(__file__).parents[2]
+PIPELINES = ROOT / "testbed" / "pipelines"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where a subject shall listen, and where it shall send to: hosts with ports."""
+
+    grpc: str
+    http: str
+    sink: str
+    compression: Compression
+
+    def receiver(self, protocol: Protocol) -> str:
+        """Where it takes a protocol."""
+        return self.grpc if protocol == "grpc" else self.http
+
+    def environment(self) -> dict[str, str]:
+        """The variables that configurations refer to."""
+        return {
+            "TESTBED_GRPC": self.grpc,
+            "TESTBED_HTTP": self.http,
+            "TESTBED_SINK": self.sink,
+            "TESTBED_COMPRESSION": self.compression,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A program that can be measured."""
+
+    name: str
+    title: str
+    command: Callable[[Path, Mapping[str, str]], Sequence[str]]
+    """Of the configuration file and the variables in it. Raises `AbsentError`."""
+    version: Callable[[], str]
+    """Raises `AbsentError`."""
+    protocols: tuple[Protocol, ...] = ("grpc", "http")
+    compressions: tuple[Compression, ...] = ("none", "gzip", "zstd")
+    environment: Mapping[str, str] = field(default_factory=dict)
+    pipelines: Path = PIPELINES
+
+    def configuration(self, pipeline: str, settings: SettingsName) -> Path:
+        """The file for a pipeline. Raises `AbsentError`."""
+        suffix = ".yaml" if settings == "same" else f".{settings}.yaml"
+        path = self.pipelines / pipeline / f"{self.name}{suffix}"
+        if not path.exists():
+            there = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+            raise AbsentError(f"{self.title} has no configuration for this pipeline ({there})")
+        return path
+
+    def check(self, protocol: Protocol, compression: Compression) -> None:
+        """Raise `AbsentError` if it cannot be sent such requests."""
+        if protocol not in self.protocols:
+            raise AbsentError(f"{self.title} does not take OTLP over {protocol}")
+        if compression not in self.compressions:
+            raise AbsentError(f"{self.title} does not take {compression}")
+
+
+def expand(text: str, variables: Mapping[str, str]) -> str:
+    """Replace `${env:NAME}` by the variable."""
+    return re.sub(r"\$\{env:(\w+)\}", lambda match: variables[match[1]], text)
+
+
+def cache() -> Path:
+    """Where peers are built: outside of the repository, and kept."""
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(home) / "spanmill-testbed"

@@ -1,0 +1,83 @@
+"""What is measured together: loads with their rounds, under a name that `run` takes like that of a scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from testbed.measuring.request import LoadSpec
+from testbed.pipelines import PIPELINES
+from testbed.profiles import PROFILES
+from testbed.scenarios import SCENARIOS
+
+SIZES = (512, 100, 10)
+"""Spans per request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Loads that belong together."""
+
+    name: str
+    title: str
+    loads: tuple[tuple[LoadSpec, int], ...]
+    """Each with its rounds."""
+    subjects: tuple[str, ...] = ("spanmill", "gocollector", "rotel")
+
+
+def load(
+    scenario: str, pipeline: str = "pass", profile: str = "http", spans_per_request: int | None = None
+) -> LoadSpec:
+    """A load with the defaults of its scenario and its profile."""
+    chosen, traffic = SCENARIOS[scenario], PROFILES[profile]
+    spans = spans_per_request or chosen.spans_per_request or traffic.spans_per_request
+    return LoadSpec(chosen, PIPELINES[pipeline], traffic, spans, chosen.seconds, chosen.rate)
+
+
+def _saturations() -> Iterator[tuple[LoadSpec, int]]:
+    for pipeline in ("pass", "chain"):
+        for size in SIZES:
+            yield load("saturation", pipeline, spans_per_request=size), 3
+
+
+def _everything() -> Iterator[tuple[LoadSpec, int]]:
+    yield from _saturations()
+    for size in SIZES:
+        yield load("saturation", "sanitize", spans_per_request=size), 3
+    recommended = load("saturation", spans_per_request=100)
+    yield replace(recommended, settings="recommended"), 3
+    yield replace(recommended, compression="gzip"), 3
+    yield replace(recommended, compression="zstd"), 3
+    yield replace(recommended, protocol="http"), 3
+    for profile in PROFILES:
+        if profile != "http":
+            yield load("saturation", "chain", profile), 3
+    for scenario in SCENARIOS:
+        if scenario not in {"saturation", "soak"}:
+            yield load(scenario), 3 if scenario == "steady" else 1
+            yield load(scenario, "chain"), 3 if scenario == "steady" else 1
+    for scenario in ("burst", "overload"):
+        yield replace(load(scenario), settings="recommended"), 1
+    yield load("soak", "chain"), 1
+
+
+SUITES: dict[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        Suite(
+            "standard",
+            "the comparison of docs/performance.md, in some 18 minutes",
+            (*_saturations(), (load("steady"), 3), (load("burst"), 1), (load("overload"), 1)),
+        ),
+        Suite("full", "all there is, in some hours", tuple(_everything())),
+        Suite(
+            "ci",
+            "a burst and an overload on Spanmill alone, in a minute",
+            (
+                (replace(load("burst", "chain"), seconds=15.0), 1),
+                (replace(load("overload", "chain"), seconds=15.0), 1),
+            ),
+            ("spanmill",),
+        ),
+    )
+}
