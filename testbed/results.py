@@ -62,7 +62,7 @@ class Spans(Record, frozen=True):
     unanswered: int
     """Sent, but the answer never came: a timeout or a broken connection."""
     unsent: int
-    """Overdue: all that may be in flight was in flight for as long as a client waits, or nobody listened."""
+    """Overdue: all that may be in flight was in flight for as long as a client keeps a request, or nobody listened."""
     delivered: int
     """Arrived at the sink, each id counted once."""
     duplicated: int

@@ -66,6 +66,8 @@ class Scenario:
     """Requests on the way, on all connections together."""
     actions: tuple[Action, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    warm_up: float = 2.0
+    """Seconds of load before anything is measured; with `of_capacity`, in which the capacity is."""
     drain: float = 15.0
     """Seconds to wait for the last span."""
     quiet: float = 3.0
@@ -131,6 +133,7 @@ SCENARIOS: dict[str, Scenario] = {
             60.0,
             2.0,
             of_capacity=True,
+            warm_up=5.0,
             limits=Limits(accepted=0.0, goodput=0.7, p99_ms=None, growth=32.0),
         ),
         Scenario(

@@ -14,9 +14,6 @@ from testbed.measuring.stage import TIMEOUT, Stage
 from testbed.results import Event as Happening
 from testbed.scenarios import Action, Step
 
-WARM_UP = 2.0
-PROBE = 5.0
-"""Seconds in which the capacity is measured, where the load goes by it."""
 _SLACK = 15.0
 """Seconds more than it can take, after which something is broken."""
 
@@ -37,8 +34,9 @@ class Driver:
     def warm_up(self) -> tuple[float, dict[str, int]]:
         """Run what is not measured. Gives the capacity in spans a second, where it is asked for, and the counts."""
         self.watch("warming up")
-        probes = self.spec.scenario.of_capacity
-        steps = [Step(PROBE, None)] if probes else [Step(WARM_UP, self.spec.steps(0.0)[0].rate)]
+        scenario = self.spec.scenario
+        probes = scenario.of_capacity
+        steps = [Step(scenario.warm_up, None if probes else self.spec.steps(0.0)[0].rate)]
         begun, over = self.drive(steps)
         done = self.drain()
         self.stage.sink.mark()

@@ -74,14 +74,10 @@ class Requests:
 def write_requests(spec: LoadSpec, directory: Path) -> Requests:
     """Build the requests. Raises `ValueError` if no receiver would take them, and `OSError`."""
     directory.mkdir(parents=True, exist_ok=True)
+    # The first one alone, since all that are too large take long to build.
+    _check_sizes(spec, requests(spec.profile, spec.spans_per_request, seed=spec.seed, count=1))
     templates = requests(spec.profile, spec.spans_per_request, seed=spec.seed)
-    largest = max(len(template.data) for template in templates)
-    if largest > LARGEST:
-        fitting = max(1, spec.spans_per_request * LARGEST // largest)
-        raise ValueError(
-            f"a request of {spec.spans_per_request} spans of the profile '{spec.profile.name}' takes"
-            f" {largest / MIB:.1f} MiB, and receivers take {LARGEST // MIB}: try --spans-per-request {fitting}"
-        )
+    _check_sizes(spec, templates)
     pipeline = spec.pipeline
     secrets = pipeline.removes_secrets * spec.profile.secrets
     secrets += pipeline.removes_prompt_secrets * spec.profile.prompt_secrets
@@ -100,3 +96,13 @@ def write_requests(spec: LoadSpec, directory: Path) -> Requests:
     path = directory / "plan.json"
     path.write_text(json.dumps(plan), encoding="utf-8")
     return Requests(path, templates)
+
+
+def _check_sizes(spec: LoadSpec, templates: Sequence[Template]) -> None:
+    largest = max(len(template.data) for template in templates)
+    if largest > LARGEST:
+        fitting = max(1, spec.spans_per_request * LARGEST // largest)
+        raise ValueError(
+            f"a request of {spec.spans_per_request} spans of the profile '{spec.profile.name}' takes"
+            f" {largest / MIB:.1f} MiB, and receivers take {LARGEST // MIB}: try --spans-per-request {fitting}"
+        )

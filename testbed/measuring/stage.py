@@ -17,8 +17,10 @@ from testbed.subjects.base import Ports, Subject
 
 IDLE = 1.0
 """Seconds that a subject is left alone before its first span."""
+HOLD = 5.0
+"""Seconds a client keeps a request that it cannot send, from when it was due."""
 TIMEOUT = 10.0
-"""Seconds a client waits, from the moment its request was due."""
+"""Seconds it waits for the answer, from when it sent it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def stage(
             "compression": spec.compression,
             "connections": spec.connections,
             "in_flight": spec.in_flight,
+            "hold_ms": int(1000 * HOLD),
             "timeout_ms": int(1000 * TIMEOUT),
         }
         load = stack.enter_context(Engine("load", settings, pinning.testbed))

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Notify;
 use tokio::task::{JoinSet, spawn_local};
-use tokio::time::{interval, sleep, timeout_at};
+use tokio::time::{interval, sleep, timeout};
 
 use self::client::{Client, Failure, Head, Protocol};
 use self::schedule::{Schedule, Step};
@@ -42,7 +42,9 @@ pub struct Settings {
     connections: u16,
     /// Requests on the way, on each connection.
     in_flight: usize,
-    /// How long a client waits, from the moment a request was due.
+    /// How long a client keeps a request that it cannot send, from when it was due.
+    hold_ms: u64,
+    /// How long it waits for the answer, from when it sent it.
     timeout_ms: u64,
 }
 
@@ -230,7 +232,8 @@ async fn connected(connections: &[Rc<Connection>]) {
 
 /// One request after the other, until the schedule is over.
 async fn slot(load: Rc<Load>, connection: Rc<Connection>, schedule: Rc<Schedule>) {
-    let patience = Duration::from_millis(load.settings.timeout_ms);
+    let (hold, patience) = (load.settings.hold_ms, load.settings.timeout_ms);
+    let (hold, patience) = (Duration::from_millis(hold), Duration::from_millis(patience));
     let sender = connection.sender;
     let mut free = Instant::now();
     loop {
@@ -243,14 +246,12 @@ async fn slot(load: Rc<Load>, connection: Rc<Connection>, schedule: Rc<Schedule>
             return;
         };
         let request = load.tally.borrow_mut().outcomes.begin(sender);
-        let deadline = due + patience;
-        let message = (deadline > Instant::now()).then(|| load.message(sender, request, due));
+        let message = (due.elapsed() < hold).then(|| load.message(sender, request, due));
         let lag = due.max(free).elapsed();
         let (outcome, answer) = match message {
             None => (Outcome::Unsent, "overdue".to_owned()),
             Some(message) => loop {
-                let sent = timeout_at(deadline.into(), client.send(message.clone(), &load.head)).await;
-                match sent {
+                match timeout(patience, client.send(message.clone(), &load.head)).await {
                     Err(_) => break (Outcome::Unanswered, "timeout".to_owned()),
                     Ok((answer, again)) => {
                         if let Some(client) = again {
@@ -266,7 +267,7 @@ async fn slot(load: Rc<Load>, connection: Rc<Connection>, schedule: Rc<Schedule>
                 }
                 // It was not looked at: once more, on a connection that works.
                 sleep(RECONNECT).await;
-                match timeout_at(deadline.into(), connection.client(&schedule)).await {
+                match timeout(hold.saturating_sub(due.elapsed()), connection.client(&schedule)).await {
                     Ok(Some(next)) => client = next,
                     _ => break (Outcome::Unsent, "no connection".to_owned()),
                 }
