@@ -20,6 +20,8 @@ class Metric:
     write: Callable[[float], str] = numbers.significant
     more: bool = False
     """Whether more is better."""
+    before_load: bool = False
+    """Whether it is taken before any load: then all cases measure the same thing."""
     count: bool = False
     """Whether it counts spans. Then the worst round is what is judged: a median would hide a loss in one of three."""
 
@@ -87,6 +89,7 @@ IDLE = Metric(
     "MiB",
     "resident memory when the subject was ready, before the first span",
     _memory(lambda memory: memory.idle),
+    before_load=True,
 )
 MEAN = Metric("Mean RSS", "MiB", "mean of the resident memory", _memory(lambda memory: memory.mean))
 SLOPE = Metric(
@@ -102,7 +105,11 @@ _END = "time from when the request of a span was due to the arrival of the span 
 END_P50 = Metric("End-to-end p50", "ms", f"median {_END}", _end_to_end(lambda latency: latency.p50))
 END_P99 = Metric("End-to-end p99", "ms", f"99th percentile of the {_END}", _end_to_end(lambda latency: latency.p99))
 STARTUP = Metric(
-    "Startup", "s", "from the start of the process until it answers a request", lambda it: it.startup_seconds
+    "Startup",
+    "s",
+    "from the start of the process until it answers a request",
+    lambda it: it.startup_seconds,
+    before_load=True,
 )
 DRAIN = Metric("Drain", "s", "from the end of the load until the last span arrived", lambda it: it.drain_seconds)
 LOST = _spans("Lost", "accepted, should have arrived, and never did", lambda spans: spans.lost)

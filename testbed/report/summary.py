@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from testbed.report import numbers, tables
 from testbed.report.document import Block, Items, Table, Text
@@ -89,7 +89,8 @@ def losing(grid: Grid) -> list[Block]:
     if lost:
         fields = tables.varying(grid.cases)
         head = [*tables.heads(fields), "figure", "beside", title, "the other", "ratio", "note"]
-        blocks.append(Table(head, [_loss(grid, fields, cell) for cell in lost], len(fields) + 2))
+        rows = [_loss(grid, fields, cell) for cell in lost if not cell.metric.before_load]
+        blocks.append(Table(head, [*rows, *_before_load(grid, fields, lost)], len(fields) + 2))
     if missing:
         blocks += [
             Text(f"{title} has nothing to show, or was found at fault, where another subject was not:"),
@@ -108,6 +109,19 @@ def _loss(grid: Grid, fields: list[str], cell: Cell) -> list[str]:
     note = "within what the rounds differ by" if cell.within_spread else ""
     place = tables.labels(cell.own.case, fields)
     return [*place, metric.heading, grid.title(cell.peer.subject), *figures, ratio, note]
+
+
+def _before_load(grid: Grid, fields: list[str], lost: list[Cell]) -> list[list[str]]:
+    """A row, for the case in which it is worst, for each figure and peer: all cases measure the same thing."""
+    found: dict[tuple[str, str], list[Cell]] = defaultdict(list)
+    for cell in lost:
+        if cell.metric.before_load:
+            found[cell.metric.title, cell.peer.subject].append(cell)
+    rows = []
+    for cells_of in found.values():
+        row = _loss(grid, fields, max(cells_of, key=lambda cell: cell.ratio or 0.0))
+        rows.append([*row[:-1], f"before any load: the worst of {len(cells_of)} cases"])
+    return rows
 
 
 def _default(grid: Grid, default: Default) -> str:

@@ -88,6 +88,18 @@ def test_the_table_has_a_row_for_each_loss_with_both_figures() -> None:
     ]
 
 
+def test_what_is_taken_before_any_load_is_one_row() -> None:
+    """Starting up is the same in all cases: the worst of them stands for all."""
+    own = [measurement(spans_per_request=size, startup_seconds=taken) for size, taken in ((512, 0.3), (10, 0.4))]
+    peer = [measurement("gocollector", spans_per_request=size, startup_seconds=0.1) for size in (512, 10)]
+
+    _, table = losing(Grid(result(*own, *peer)))
+
+    assert isinstance(table, Table)
+    [row] = [row for row in table.rows if row[1] == "Startup, s"]
+    assert row[3:] == ["0.400", "0.100", "4.00x", "before any load: the worst of 2 cases"]
+
+
 def test_our_failure_and_our_finding_are_losses_where_a_peer_has_none() -> None:
     """A row without figures is not a way out."""
     failed = nothing(measurement(), Status.FAILED, "did not start")

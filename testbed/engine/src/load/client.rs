@@ -8,8 +8,8 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use tokio::net::TcpStream;
 
+use super::prompt::Prompt;
 use crate::compression::Compression;
 use crate::wire::Message;
 
@@ -61,8 +61,7 @@ impl Client {
         target: &str,
         protocol: Protocol,
     ) -> Result<(Self, impl Future<Output = ()> + use<>), Box<dyn std::error::Error>> {
-        let stream = TcpStream::connect(target).await?;
-        stream.set_nodelay(true)?;
+        let stream = Prompt::connect(target).await?;
         let (client, grpc, http) = match protocol {
             Protocol::Grpc => {
                 let (client, connection) = h2::client::Builder::new()

@@ -4,6 +4,7 @@
 //! it counts is printed ten times a second.
 
 mod client;
+mod prompt;
 mod schedule;
 mod tally;
 
