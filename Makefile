@@ -42,7 +42,7 @@ demo: $(ENV) ## send the traffic of a small LLM application to a running collect
 	@$(BIN)/python -m testbed.demo
 
 test: install $(ENGINE) ## run all tests, of the kernel, the collector and the testbed
-	$(CARGO) test $(CRATE) --quiet
+	$(CARGO) test $(CRATE) --features net --quiet
 	$(CARGO) test $(HOT) --quiet
 	$(BIN)/python -m pytest
 

@@ -5,6 +5,7 @@ from typing import Self, final
 
 __all__ = [
     "Accumulator",
+    "GrpcServer",
     "KernelPanic",
     "MalformedInput",
     "Op",
@@ -14,6 +15,7 @@ __all__ = [
     "Pass",
     "Program",
     "SpanBatch",
+    "Ticket",
 ]
 
 class MalformedInput(ValueError):
@@ -153,3 +155,54 @@ class Accumulator:
     @property
     def pinned(self) -> int:
         """Bytes of memory held."""
+
+@final
+class GrpcServer:
+    """An OTLP/gRPC server on a thread of its own. What it has checked gathers until it is taken.
+
+    `fileno` is readable when there is something to take, when something was counted, when a client has gone away, and
+    when all is over.
+    """
+
+    def __new__(cls, settings: Mapping[str, object]) -> Self:
+        """Listen and serve. Raises `OSError` if the address cannot be had. See `kernel/src/net/server.rs`."""
+    @property
+    def port(self) -> int:
+        """The bound port."""
+    @property
+    def has_ended(self) -> bool:
+        """Whether everything is over after `drain` or `stop`."""
+    def fileno(self) -> int: ...
+    def clear(self) -> None:
+        """Make the descriptor quiet. To be called before what is there is taken."""
+    def take(self, max_bytes: int, each: bool) -> Ticket | None:
+        """Requests that wait, in order, within a bound in bytes; one at a time if `each`."""
+    def counts(self) -> tuple[int, int, int]:
+        """Requests it has answered by itself since the last call: empty ones, malformed ones, and unread ones."""
+    def drain(self) -> None:
+        """Accept nothing more and finish what is under way."""
+    def stop(self) -> None:
+        """Break off: whoever waits is told to come back."""
+    def join(self) -> None:
+        """Stop, and wait for the thread."""
+
+@final
+class Ticket:
+    """Requests that are worked on together. Answering it answers each; one that is dropped tells them to come back."""
+
+    @property
+    def batch(self) -> SpanBatch:
+        """All their spans."""
+    @property
+    def requests(self) -> int: ...
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether all its clients have gone away before they were answered."""
+    def accept(self) -> None:
+        """The spans were taken."""
+    def retry(self, message: str, *, throttled: bool = False, retry_after: float | None = None) -> None:
+        """Not now; the same requests may come again after so many seconds."""
+    def refuse(self, message: str, *, malformed: bool = False) -> None:
+        """Never."""
+    def split(self) -> list[Ticket]:
+        """A ticket for each request, in place of this one."""

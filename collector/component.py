@@ -105,6 +105,10 @@ class Receiver(Component):
     needs_origin: bool = False
     """Set by the pipeline when a processor behind the receiver reads who sent a request."""
 
+    one_by_one: bool = False
+    """Set by the pipeline when a processor behind the receiver may refuse a whole batch for one of its spans: then
+    requests must not be joined, so that nobody pays for another's span."""
+
 
 class Processor(Component):
     """Takes batches and hands them on to `next`: later, fewer, or elsewhere.

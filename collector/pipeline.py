@@ -197,11 +197,14 @@ class _Builder:
         heads = [Branch(self.machine.heads[name], self.machine.ledger.pipelines[name]) for name in names]
         account = self.machine.ledger.receivers[id] = ReceiverAccounts()
         receiver: Receiver = part.component(part.config, self._settings(Kind.RECEIVER, id, account), fan_out(heads))
-        receiver.needs_origin = any(
-            isinstance(processor, ProgramProcessor) and processor.reads_origin
+        programs = [
+            processor
             for name in names
             for _, processor in self.machine.processors[name]
-        )
+            if isinstance(processor, ProgramProcessor)
+        ]
+        receiver.needs_origin = any(program.reads_origin for program in programs)
+        receiver.one_by_one = any(program.can_fail for program in programs)
         return receiver
 
 

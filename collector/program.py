@@ -56,6 +56,11 @@ class ProgramProcessor(Component):
         """Whether batches must carry their origin."""
         return any(op.reads_origin for member in self.members for op in member.ops)
 
+    @property
+    def can_fail(self) -> bool:
+        """Whether one span may make it refuse a whole batch."""
+        return any(op.can_fail for member in self.members for op in member.ops)
+
     async def consume(self, batch: SpanBatch) -> None:
         """Hand on what the program leaves of the batch, if it leaves anything."""
         if batch.size < LARGE:

@@ -96,6 +96,14 @@ def sink(service: Any, id: str = "sink") -> SinkExporter:
     return exporter
 
 
+@pytest.mark.parametrize(("error_mode", "apart"), [("propagate", True), ("ignore", False)])
+def test_requests_stay_apart_before_what_may_refuse_them_whole(error_mode: str, apart: bool) -> None:
+    """A receiver that joins requests must know when one of them could make all be refused."""
+    machine = build(configure(one_pipeline("drop", sections=f"drop: {{error_mode: {error_mode}}}")))
+
+    assert machine.receivers["feed"].one_by_one is apart
+
+
 def test_neighbouring_ops_are_fused() -> None:
     """One walk over the bytes for a run of ops; what is no op stands between runs."""
     machine = build(configure(one_pipeline("drop", "drop/2", "through", "drop/3")))

@@ -11,10 +11,14 @@
 
 pub mod base64;
 pub mod batch;
+#[cfg(feature = "net")]
+pub mod compress;
 pub mod error;
 pub mod hex;
 pub mod json;
 pub mod merge;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod normalize;
 pub mod number;
 pub mod ops;

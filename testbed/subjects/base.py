@@ -56,11 +56,13 @@ class Subject:
     compressions: tuple[Compression, ...] = ("none", "gzip", "zstd")
     environment: Mapping[str, str] = field(default_factory=dict)
     pipelines: Path = PIPELINES
+    configured_as: str = ""
+    """The subject whose configurations it takes; its own where there is none."""
 
     def configuration(self, pipeline: str, settings: SettingsName) -> Path:
         """The file for a pipeline. Raises `AbsentError`."""
         suffix = ".yaml" if settings == "same" else f".{settings}.yaml"
-        path = self.pipelines / pipeline / f"{self.name}{suffix}"
+        path = self.pipelines / pipeline / f"{self.configured_as or self.name}{suffix}"
         if not path.exists():
             there = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
             raise AbsentError(f"{self.title} has no configuration for this pipeline ({there})")

@@ -1,9 +1,9 @@
-"""Spanmill, as it is in this repository."""
+"""Spanmill, as it is in this repository: as it comes, and with the receiver that needs no grpcio."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,12 +11,27 @@ from testbed.machine import revision
 from testbed.subjects.base import Subject
 
 
-def _command(configuration: Path, variables: Mapping[str, str]) -> list[str]:
-    return [sys.executable, "-m", "collector", "run", "--config", str(configuration)]
+def _command(*settings: str) -> Callable[[Path, Mapping[str, str]], list[str]]:
+    """Run a configuration with some settings on top."""
+
+    def command(configuration: Path, variables: Mapping[str, str]) -> list[str]:
+        overrides = (part for setting in settings for part in ("--set", setting))
+        return [sys.executable, "-m", "collector", "run", "--config", str(configuration), *overrides]
+
+    return command
 
 
 def _version() -> str:
     return f"{version('spanmill')} ({revision()})"
 
 
-SUBJECT = Subject("spanmill", "Spanmill", _command, _version, protocols=("grpc",), compressions=("none", "gzip"))
+SUBJECT = Subject("spanmill", "Spanmill", _command(), _version, protocols=("grpc",), compressions=("none", "gzip"))
+
+NATIVE = Subject(
+    "spanmill-native",
+    "Spanmill, native engine",
+    _command("receivers.otlp.protocols.grpc.engine=native"),
+    _version,
+    protocols=("grpc",),
+    configured_as="spanmill",
+)

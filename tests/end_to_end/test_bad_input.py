@@ -203,15 +203,18 @@ class Running:
         return {one.span_id.hex() for one in group.scope_spans[0].spans}
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A collector as a service would meet it, for all cases in a row."""
+@pytest.fixture(scope="module", params=["grpcio", "native"])
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A collector as a service would meet it, for all cases in a row: the verdicts are the same on each engine."""
     path = tmp_path_factory.mktemp("bad-input") / "collector.yaml"
     path.write_text(CONFIG)
     with Backend() as backend:
-        collector = CollectorProcess(
-            ["--config", str(path), "--set", f"exporters.otlp_grpc.endpoint={backend.address}"]
-        )
+        settings = {
+            "exporters.otlp_grpc.endpoint": backend.address,
+            "receivers.otlp.protocols.grpc.engine": request.param,
+        }
+        overrides = (part for key, value in settings.items() for part in ("--set", f"{key}={value}"))
+        collector = CollectorProcess(["--config", str(path), *overrides])
         with collector, grpc.insecure_channel(collector.address()) as channel:
             yield Running(backend, collector, channel, itertools.count(1000, 10))
 

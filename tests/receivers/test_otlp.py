@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import functools
 import gzip
 import ipaddress
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import grpc
 import grpc.aio
@@ -42,7 +43,7 @@ SERVICE = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
 @contextlib.asynccontextmanager
-async def receiver(next: Consumer, **grpc_options: Any) -> AsyncIterator[OtlpReceiver]:
+async def running_receiver(next: Consumer, **grpc_options: Any) -> AsyncIterator[OtlpReceiver]:
     config = OtlpReceiverConfig(
         protocols=OtlpProtocols(grpc=GrpcServerConfig(**{"endpoint": "localhost:0", **grpc_options}))
     )
@@ -53,6 +54,15 @@ async def receiver(next: Consumer, **grpc_options: Any) -> AsyncIterator[OtlpRec
     finally:
         await running.shutdown()
         assert running.settings.account.problem() is None
+
+
+Receive = Callable[..., contextlib.AbstractAsyncContextManager[OtlpReceiver]]
+
+
+@pytest.fixture(params=["grpcio", "native"])
+def receiver(request: pytest.FixtureRequest) -> Receive:
+    """A receiver on each engine: both keep the same promises."""
+    return functools.partial(running_receiver, engine=request.param)
 
 
 def address(running: OtlpReceiver) -> str:
@@ -84,7 +94,7 @@ def retry_delay(error: grpc.aio.AioRpcError) -> float | None:
     return None
 
 
-async def test_hands_on_what_it_receives_and_answers_with_nothing() -> None:
+async def test_hands_on_what_it_receives_and_answers_with_nothing(receiver: Receive) -> None:
     """A success is an empty message: partial success stays unset."""
     sink = Sink()
     async with receiver(sink) as running:
@@ -97,18 +107,19 @@ async def test_hands_on_what_it_receives_and_answers_with_nothing() -> None:
     assert (account.received, account.accepted, account.requests_accepted) == (3, 3, 1)
 
 
-async def test_takes_gzip() -> None:
-    """Compressed requests are inflated before they are read."""
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+async def test_takes_compressed_requests(receiver: Receive, compression: grpc.Compression) -> None:
+    """They are inflated before they are read."""
     sink = Sink()
     async with receiver(sink) as running:
         data = make_request(200).SerializeToString()
 
-        await send(address(running), data, compression=grpc.Compression.Gzip)
+        await send(address(running), data, compression=compression)
 
     assert sink.batches[0].encode() == data
 
 
-async def test_an_empty_request_succeeds_without_the_pipeline() -> None:
+async def test_an_empty_request_succeeds_without_the_pipeline(receiver: Receive) -> None:
     """Nobody downstream hears of a request without spans."""
     downstream = Failing()
     async with receiver(downstream) as running:
@@ -133,7 +144,7 @@ async def test_an_empty_request_succeeds_without_the_pipeline() -> None:
     ],
 )
 async def test_a_refusal_reads_in_grpc_as_the_table_says(
-    error: ConsumeError, code: grpc.StatusCode, delay: float | None
+    receiver: Receive, error: ConsumeError, code: grpc.StatusCode, delay: float | None
 ) -> None:
     """Clients learn from the status whether, and when, to send again."""
     async with receiver(Failing(error)) as running:
@@ -145,7 +156,9 @@ async def test_a_refusal_reads_in_grpc_as_the_table_says(
     assert (account.received, account.refused, account.requests_refused) == (2, 2, 1)
 
 
-async def test_an_exception_that_is_none_of_ours_is_internal(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_exception_that_is_none_of_ours_is_internal(
+    receiver: Receive, caplog: pytest.LogCaptureFixture
+) -> None:
     """The client is not told what the bug is; the log is."""
     async with receiver(Failing(ZeroDivisionError("secret"))) as running:
         told = await refusal(address(running), make_request(1).SerializeToString())
@@ -154,7 +167,7 @@ async def test_an_exception_that_is_none_of_ours_is_internal(caplog: pytest.LogC
     assert "secret" in caplog.text
 
 
-async def test_malformed_bytes_are_refused_between_good_requests() -> None:
+async def test_malformed_bytes_are_refused_between_good_requests(receiver: Receive) -> None:
     """What cannot be read is refused with what and where, counted, and harms nobody else."""
     sink = Sink()
     good = make_request(1).SerializeToString()
@@ -172,7 +185,7 @@ async def test_malformed_bytes_are_refused_between_good_requests() -> None:
 
 
 @pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
-async def test_a_request_over_the_limit_is_refused_for_good(compression: grpc.Compression) -> None:
+async def test_a_request_over_the_limit_is_refused_for_good(receiver: Receive, compression: grpc.Compression) -> None:
     """The limit holds after decompression, and carries no RetryInfo: the same request will never pass."""
     sink = Sink()
     async with receiver(sink, max_recv_msg_size_mib=1) as running:
@@ -185,7 +198,7 @@ async def test_a_request_over_the_limit_is_refused_for_good(compression: grpc.Co
     assert len(sink) == 1
 
 
-async def test_a_large_request_passes_whole() -> None:
+async def test_a_large_request_passes_whole(receiver: Receive) -> None:
     """Beyond a megabyte the work moves to a thread, and the result is the same."""
     sink = Sink()
     data = make_request(40, attributes={"text": "x" * 50_000}).SerializeToString()
@@ -196,7 +209,7 @@ async def test_a_large_request_passes_whole() -> None:
 
 
 @pytest.mark.parametrize("signal", ["metrics", "logs"])
-async def test_other_signals_are_told_that_they_are_wrong_here(signal: str) -> None:
+async def test_other_signals_are_told_that_they_are_wrong_here(receiver: Receive, signal: str) -> None:
     """An SDK that exports everything to one endpoint reads why this part does not work."""
     method = f"/opentelemetry.proto.collector.{signal}.v1.{signal.capitalize()}Service/Export"
     async with receiver(Sink()) as running:
@@ -206,7 +219,7 @@ async def test_other_signals_are_told_that_they_are_wrong_here(signal: str) -> N
     assert f"traces only: send {signal} elsewhere" in (told.details() or "")
 
 
-async def test_a_client_that_cancels_takes_its_request_back() -> None:
+async def test_a_client_that_cancels_takes_its_request_back(receiver: Receive) -> None:
     """The await in the pipeline is cancelled, and the spans count as refused."""
     downstream = Blocking()
     async with receiver(downstream) as running, grpc.aio.insecure_channel(address(running)) as channel:
@@ -225,7 +238,7 @@ async def test_a_client_that_cancels_takes_its_request_back() -> None:
     assert (account.received, account.refused) == (2, 2)
 
 
-async def test_shutdown_answers_what_is_under_way() -> None:
+async def test_shutdown_answers_what_is_under_way(receiver: Receive) -> None:
     """A request that has arrived is finished, and no other is accepted."""
     downstream = Blocking()
     async with receiver(downstream) as running, grpc.aio.insecure_channel(address(running)) as channel:
@@ -242,7 +255,7 @@ async def test_shutdown_answers_what_is_under_way() -> None:
     assert len(downstream) == 2
 
 
-async def test_a_shutdown_that_is_cancelled_breaks_off() -> None:
+async def test_a_shutdown_that_is_cancelled_breaks_off(receiver: Receive) -> None:
     """At the deadline nobody waits for a stuck pipeline: its clients are told, and keep their spans."""
     downstream = Blocking()
     async with receiver(downstream) as running, grpc.aio.insecure_channel(address(running)) as channel:
@@ -263,14 +276,14 @@ async def test_listens_on_a_unix_socket(tmp_path: Path) -> None:
     """`transport: unix` takes a path."""
     sink = Sink()
     path = tmp_path / "otlp.sock"
-    async with receiver(sink, transport="unix", endpoint=str(path)) as running:
+    async with running_receiver(sink, transport="unix", endpoint=str(path)) as running:
         await send(f"unix:{path}", make_request(1).SerializeToString())
         assert address(running) == f"unix:{path}"
 
     assert len(sink) == 1
 
 
-async def test_a_port_in_use_is_a_clear_start_error() -> None:
+async def test_a_port_in_use_is_a_clear_start_error(receiver: Receive) -> None:
     """Two collectors on one port do not share it silently."""
     async with receiver(Sink()) as first:
         taken = address(first)
@@ -284,18 +297,21 @@ async def test_a_port_in_use_is_a_clear_start_error() -> None:
 async def test_a_unix_socket_in_use_is_a_clear_start_error(tmp_path: Path) -> None:
     """A second collector does not take the socket away."""
     path = str(tmp_path / "otlp.sock")
-    async with receiver(Sink(), transport="unix", endpoint=path):
+    async with running_receiver(Sink(), transport="unix", endpoint=path):
         with pytest.raises(StartError, match="another process listens there"):
-            async with receiver(Sink(), transport="unix", endpoint=path):
+            async with running_receiver(Sink(), transport="unix", endpoint=path):
                 pass
 
 
-async def test_who_sent_a_request_travels_along_when_somebody_reads_it() -> None:
+@pytest.mark.parametrize("engine", ["grpcio", "native"])
+async def test_who_sent_a_request_travels_along_when_somebody_reads_it(engine: Literal["grpcio", "native"]) -> None:
     """The peer always, the headers with `include_metadata`; without a reader neither."""
     for wanted, include in ((False, True), (True, False), (True, True)):
         sink = Sink()
         config = OtlpReceiverConfig(
-            protocols=OtlpProtocols(grpc=GrpcServerConfig(endpoint="localhost:0", include_metadata=include))
+            protocols=OtlpProtocols(
+                grpc=GrpcServerConfig(endpoint="localhost:0", engine=engine, include_metadata=include)
+            )
         )
         running = OtlpReceiver(config, receiver_settings(), sink)
         running.needs_origin = wanted
@@ -378,7 +394,7 @@ async def test_speaks_tls(authority: Authority) -> None:
     server = authority.issue("server")
     sink = Sink()
     tls = ServerTlsConfig(cert_file=str(server.cert), key_pem=server.key.read_text())
-    async with receiver(sink, tls=tls) as running:
+    async with running_receiver(sink, tls=tls) as running:
         trusting = grpc.ssl_channel_credentials(authority.ca.read_bytes())
         await send(address(running), make_request(1).SerializeToString(), credentials=trusting)
         told = await refusal(address(running), make_request(1).SerializeToString())
@@ -392,7 +408,7 @@ async def test_asks_clients_for_a_certificate(authority: Authority) -> None:
     server, client = authority.issue("server"), authority.issue("client")
     sink = Sink()
     tls = ServerTlsConfig(cert_file=str(server.cert), key_file=str(server.key), client_ca_file=str(authority.ca))
-    async with receiver(sink, tls=tls) as running:
+    async with running_receiver(sink, tls=tls) as running:
         ca = authority.ca.read_bytes()
         known = grpc.ssl_channel_credentials(ca, *client.pem)
         await send(address(running), make_request(1).SerializeToString(), credentials=known)
@@ -423,7 +439,7 @@ async def test_what_grpcio_cannot_do_is_refused_at_start_by_name(
     """An operator who asks for a minimum TLS version must not get another."""
     server = authority.issue("server")
     with pytest.raises(StartError) as caught:
-        async with receiver(
+        async with running_receiver(
             Sink(), tls=ServerTlsConfig(cert_file=str(server.cert), key_file=str(server.key), **options)
         ):
             pass

@@ -13,13 +13,26 @@ status that tells it whether to send again. One receiver may feed several pipeli
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from collector.component import Consumer, Host, Receiver, Settings
 from collector.config.types import Config, FieldError, Section
 from collector.errors import StartError
 from collector.ledger import ReceiverAccounts
-from collector.receivers.otlp.grpc_server import GrpcServer
 from collector.receivers.otlp.ingest import Ingest
 from collector.transport.settings import GrpcServerConfig
+
+
+class Server(Protocol):
+    """Serves OTLP/gRPC: with grpcio, or in the kernel."""
+
+    address: str
+
+    async def start(self) -> None:
+        """Listen and serve. Raises `StartError`."""
+
+    async def shutdown(self) -> None:
+        """Accept nothing more and wait for what is under way. When it is cancelled, that is broken off."""
 
 
 class HttpServerConfig(Config):
@@ -59,20 +72,30 @@ class OtlpReceiver(Receiver):
 
     def __init__(self, config: OtlpReceiverConfig, settings: Settings[ReceiverAccounts], next: Consumer) -> None:
         super().__init__(config, settings, next)
-        self.grpc: GrpcServer | None = None
+        self.grpc: Server | None = None
         """The server, while the receiver runs. Its `address` is the bound one."""
 
     async def start(self, host: Host) -> None:
         """Listen. Raises `StartError` when the address cannot be had or the settings cannot be fulfilled."""
         assert self.config.protocols.grpc is not None  # noqa: S101  the settings were checked
-        ingest = Ingest(self.next, self.settings.account.on("grpc"), self.settings.logger)
-        server = GrpcServer(self.config.protocols.grpc, ingest, needs_origin=self.needs_origin)
+        server = self._server(self.config.protocols.grpc)
         try:
             await server.start()
         except StartError as error:
             raise error.below("protocols::grpc") from error
         self.grpc = server
         self.settings.logger.info("Starting GRPC server", extra={"endpoint": server.address})
+
+    def _server(self, config: GrpcServerConfig) -> Server:
+        """Make the server of the engine that is asked for. The other one is not even imported."""
+        ingest = Ingest(self.next, self.settings.account.on("grpc"), self.settings.logger)
+        if config.engine == "native":
+            from collector.receivers.otlp.native_server import NativeServer  # noqa: PLC0415
+
+            return NativeServer(config, ingest, needs_origin=self.needs_origin, one_by_one=self.one_by_one)
+        from collector.receivers.otlp.grpc_server import GrpcServer  # noqa: PLC0415
+
+        return GrpcServer(config, ingest, needs_origin=self.needs_origin)
 
     async def shutdown(self) -> None:
         """Accept nothing more and answer what is under way. A shutdown that is cancelled breaks that off."""

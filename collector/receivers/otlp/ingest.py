@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from collector._kernel import Ticket
 from collector.component import Consumer
-from collector.errors import ConsumeError, MalformedError
+from collector.errors import ConsumeError, MalformedError, PermanentError, RetryableError, ThrottledError
 from collector.ledger import ReceiverAccount
 from collector.program import LARGE
-from collector.spans import Origin, receive
+from collector.spans import Origin, SpanBatch, receive
 
 
 class Ingest:
@@ -45,3 +46,51 @@ class Ingest:
             raise
         account.accepted += spans
         account.requests_accepted += 1
+
+    def count(self, *, empty: int, malformed: int, unread: int) -> None:
+        """Book requests that the kernel has answered by itself: none has spans that anybody took."""
+        account = self.account
+        account.requests_received += empty + malformed + unread
+        account.requests_accepted += empty
+        account.requests_refused += malformed + unread
+        account.requests_malformed += malformed
+
+    async def ticket(self, ticket: Ticket) -> None:
+        """Answer a ticket when the pipelines have taken its requests, or refused them."""
+        batch, requests = ticket.batch, ticket.requests
+        try:
+            await self._next.consume(batch)
+        except PermanentError as error:
+            if requests > 1:
+                # Whose spans are to blame shows when each request goes alone.
+                for part in ticket.split():
+                    await self.ticket(part)
+                return
+            ticket.refuse(str(error), malformed=isinstance(error, MalformedError))
+        except RetryableError as error:
+            throttled = isinstance(error, ThrottledError)
+            ticket.retry(str(error), throttled=throttled, retry_after=error.retry_after)
+        except Exception:
+            self.logger.exception("a bug: what a pipeline raised is none of ours")
+            ticket.refuse("internal error")
+        except BaseException:
+            self._book(batch, requests, accepted=False)
+            ticket.retry("the collector is shutting down")
+            raise
+        else:
+            ticket.accept()
+            self._book(batch, requests, accepted=True)
+            return
+        self._book(batch, requests, accepted=False)
+
+    def _book(self, batch: SpanBatch, requests: int, *, accepted: bool) -> None:
+        account, spans = self.account, len(batch)
+        account.requests_received += requests
+        account.received += spans
+        account.repaired_strings += batch.repaired
+        if accepted:
+            account.requests_accepted += requests
+            account.accepted += spans
+        else:
+            account.requests_refused += requests
+            account.refused += spans

@@ -1,0 +1,123 @@
+"""OTLP/gRPC without grpcio: the kernel accepts, inflates and checks requests, and Python takes what has gathered.
+
+All that is there is taken as one *ticket*: one batch, one await, and one answer for each request in it. The busier the
+pipeline is, the more requests share its cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from collector._kernel import GrpcServer as KernelServer
+from collector._kernel import Ticket
+from collector.errors import StartError
+from collector.receivers.otlp.ingest import Ingest
+from collector.transport.settings import GrpcServerConfig, join_endpoint, resolve
+
+TICKET_BYTES = 4 << 20
+"""The most that is taken at once, unless one request alone is larger."""
+MOST_TICKETS = 16
+"""That are under way at a time. Behind them requests gather, within `MOST_IN_FLIGHT`."""
+MOST_IN_FLIGHT = 256 << 20
+"""Bytes of requests that were not answered yet. Further ones are told to come back."""
+
+
+class NativeServer:
+    """Serves the TraceService at one endpoint."""
+
+    def __init__(self, config: GrpcServerConfig, ingest: Ingest, *, needs_origin: bool, one_by_one: bool) -> None:
+        self._config = config
+        self._ingest = ingest
+        self._needs_origin = needs_origin
+        self._one_by_one = one_by_one
+        self._server: KernelServer | None = None
+        self._tickets: dict[asyncio.Task[None], Ticket] = {}
+        self._ended = asyncio.Event()
+        self.address = ""
+        """The bound address, known once it has started."""
+
+    async def start(self) -> None:
+        """Listen and serve. Raises `StartError`, with the path of the option that is to blame."""
+        try:
+            _, host, port = resolve(self._config.endpoint, self._config.transport)
+            server = self._server = self._listen(host, port)
+        except StartError as error:
+            raise error.below("endpoint") from error
+        self.address = join_endpoint(host, server.port)
+        asyncio.get_running_loop().add_reader(server.fileno(), self._hear, server)
+
+    def _listen(self, host: str, port: int) -> KernelServer:
+        config = self._config
+        keepalive = config.keepalive and config.keepalive.server_parameters
+        settings = {
+            "host": host,
+            "port": port,
+            "max_message": config.max_recv_bytes,
+            "max_in_flight": MOST_IN_FLIGHT,
+            "max_streams": config.max_concurrent_streams,
+            "max_connection_idle": float(keepalive.max_connection_idle) if keepalive else 0.0,
+            "max_connection_age": float(keepalive.max_connection_age) if keepalive else 0.0,
+            "max_connection_age_grace": float(keepalive.max_connection_age_grace) if keepalive else 0.0,
+            "keepalive_time": float(keepalive.time) if keepalive else 0.0,
+            "keepalive_timeout": float(keepalive.timeout) if keepalive else 0.0,
+            "needs_origin": self._needs_origin,
+            "include_metadata": config.include_metadata,
+        }
+        try:
+            return KernelServer(settings)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise StartError(f"cannot listen on {join_endpoint(host, port)}: {reason.lower()}") from error
+
+    async def shutdown(self) -> None:
+        """Accept nothing more and wait for what is under way. When it is cancelled, that is broken off."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        server.drain()
+        try:
+            await self._ended.wait()
+        except asyncio.CancelledError:
+            server.stop()
+            for ticket in self._tickets:
+                ticket.cancel()
+            raise
+        finally:
+            asyncio.get_running_loop().remove_reader(server.fileno())
+            await asyncio.to_thread(server.join)
+            if self._tickets:
+                await asyncio.wait(self._tickets)
+            self._count(server)
+
+    def _hear(self, server: KernelServer) -> None:
+        """Take what has arrived: the kernel has rung."""
+        server.clear()
+        self._count(server)
+        self._take(server)
+        for task, ticket in self._tickets.items():
+            if ticket.is_abandoned:
+                task.cancel()
+        if server.has_ended:
+            self._ended.set()
+
+    def _count(self, server: KernelServer) -> None:
+        empty, malformed, unread = server.counts()
+        self._ingest.count(empty=empty, malformed=malformed, unread=unread)
+
+    def _take(self, server: KernelServer) -> None:
+        while len(self._tickets) < MOST_TICKETS:
+            ticket = server.take(TICKET_BYTES, self._one_by_one)
+            if ticket is None:
+                return
+            task = asyncio.get_running_loop().create_task(self._work(server, ticket))
+            self._tickets[task] = ticket
+
+    async def _work(self, server: KernelServer, ticket: Ticket) -> None:
+        try:
+            await self._ingest.ticket(ticket)
+        finally:
+            task = asyncio.current_task()
+            if task:
+                self._tickets.pop(task, None)
+            self._take(server)

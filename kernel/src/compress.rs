@@ -1,0 +1,136 @@
+//! Compressed bodies: what they are called, and inflating them within a bound.
+
+use std::io::Read;
+
+use bytes::Bytes;
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
+
+/// How a body is compressed, by its name in a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    Identity,
+    Gzip,
+    /// zlib, as HTTP means by `deflate`.
+    Deflate,
+    Zstd,
+}
+
+/// The names of all encodings, as a server says what it takes.
+pub const ACCEPTED: &str = "identity,gzip,deflate,zstd";
+
+impl Encoding {
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "identity" => Some(Self::Identity),
+            "gzip" => Some(Self::Gzip),
+            "deflate" => Some(Self::Deflate),
+            "zstd" => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+}
+
+/// Why a body could not be inflated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InflateError {
+    /// It is larger than the bound. How much larger nobody knows: it was read no further.
+    TooLarge,
+    Broken,
+}
+
+/// Inflates a body of at most `limit` bytes. Memory grows with what comes out, never beyond the bound.
+pub fn inflate(encoding: Encoding, body: Bytes, limit: usize) -> Result<Bytes, InflateError> {
+    match encoding {
+        Encoding::Identity if body.len() > limit => Err(InflateError::TooLarge),
+        Encoding::Identity => Ok(body),
+        Encoding::Gzip => read(MultiGzDecoder::new(&body[..]), body.len(), limit),
+        Encoding::Deflate => read(ZlibDecoder::new(&body[..]), body.len(), limit),
+        Encoding::Zstd => {
+            let decoder = zstd::stream::read::Decoder::with_buffer(&body[..]).map_err(|_| InflateError::Broken)?;
+            read(decoder, body.len(), limit)
+        }
+    }
+}
+
+fn read(decoder: impl Read, compressed: usize, limit: usize) -> Result<Bytes, InflateError> {
+    // Spans shrink to a fourth or less: one allocation is mostly enough, and a bomb gets little in advance.
+    let mut out = Vec::with_capacity(compressed.saturating_mul(4).min(limit));
+    let bound = limit as u64 + 1;
+    match decoder.take(bound).read_to_end(&mut out) {
+        Ok(_) if out.len() > limit => Err(InflateError::TooLarge),
+        Ok(_) => Ok(out.into()),
+        Err(_) => Err(InflateError::Broken),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::{GzEncoder, ZlibEncoder};
+
+    use super::*;
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn deflated(encoding: Encoding, data: &[u8]) -> Bytes {
+        match encoding {
+            Encoding::Identity => data.to_vec(),
+            Encoding::Gzip => gzip(data),
+            Encoding::Deflate => {
+                let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+                encoder.write_all(data).unwrap();
+                encoder.finish().unwrap()
+            }
+            Encoding::Zstd => zstd::bulk::compress(data, 1).unwrap(),
+        }
+        .into()
+    }
+
+    const ALL: [Encoding; 4] = [Encoding::Identity, Encoding::Gzip, Encoding::Deflate, Encoding::Zstd];
+
+    #[test]
+    fn what_was_deflated_comes_back() {
+        let data = b"spans and spans ".repeat(1000);
+        for encoding in ALL {
+            assert_eq!(inflate(encoding, deflated(encoding, &data), data.len()).unwrap(), data, "{encoding:?}");
+        }
+    }
+
+    #[test]
+    fn one_byte_over_the_bound_is_too_large() {
+        let data = vec![7; 5000];
+        for encoding in ALL {
+            let found = inflate(encoding, deflated(encoding, &data), data.len() - 1);
+            assert_eq!(found, Err(InflateError::TooLarge), "{encoding:?}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_takes_no_more_memory_than_the_bound() {
+        let bomb = gzip(&vec![0; 4 << 20]);
+        assert!(bomb.len() < 64 << 10);
+        assert_eq!(inflate(Encoding::Gzip, bomb.into(), 64 << 10), Err(InflateError::TooLarge));
+    }
+
+    #[test]
+    fn what_is_cut_or_garbled_is_broken() {
+        let data = b"spans and spans ".repeat(100);
+        for encoding in [Encoding::Gzip, Encoding::Deflate, Encoding::Zstd] {
+            let whole = deflated(encoding, &data);
+            assert_eq!(inflate(encoding, whole.slice(..whole.len() - 5), 1 << 20), Err(InflateError::Broken));
+            assert_eq!(inflate(encoding, Bytes::from_static(b"no such thing"), 1 << 20), Err(InflateError::Broken));
+        }
+    }
+
+    #[test]
+    fn gzip_may_have_several_members() {
+        let both = [gzip(b"first "), gzip(b"second")].concat();
+        assert_eq!(inflate(Encoding::Gzip, both.into(), 100).unwrap(), "first second");
+    }
+}

@@ -1,0 +1,143 @@
+//! `GrpcServer` and `Ticket`: the native transport as Python sees it.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::batch::SpanBatch;
+use crate::net::answer::{Answer, Code, DEFAULT_RETRY_AFTER_MS, Refusal};
+use crate::net::inbox;
+use crate::net::server::{Server, Settings};
+
+#[pyclass(frozen, module = "collector._kernel")]
+pub struct GrpcServer {
+    server: Server,
+    event: Arc<OwnedFd>,
+}
+
+#[pymethods]
+impl GrpcServer {
+    #[new]
+    fn new(settings: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let settings: Settings =
+            pythonize::depythonize(settings).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
+        let event = Arc::new(event);
+        let bell = event.clone();
+        let server = Server::start(settings, move || {
+            // The counter cannot overflow: whoever reads it empties it.
+            let _ = rustix::io::write(&*bell, &1u64.to_ne_bytes());
+        })
+        .map_err(with_number)?;
+        Ok(Self { server, event })
+    }
+
+    #[getter]
+    fn port(&self) -> u16 {
+        self.server.address.port()
+    }
+
+    fn fileno(&self) -> i32 {
+        self.event.as_raw_fd()
+    }
+
+    /// Empties the descriptor. Before what is there is taken, or a wake-up could be lost.
+    fn clear(&self) {
+        let _ = rustix::io::read(&*self.event, &mut [0u8; 8]);
+    }
+
+    fn take(&self, max_bytes: usize, each: bool) -> Option<Ticket> {
+        let ticket = self.server.inbox.take(max_bytes, each)?;
+        Some(Ticket(Mutex::new(Some(ticket))))
+    }
+
+    fn counts(&self) -> (u64, u64, u64) {
+        let counts = self.server.inbox.counts();
+        (counts.empty, counts.malformed, counts.unread)
+    }
+
+    fn drain(&self) {
+        self.server.drain();
+    }
+
+    fn stop(&self) {
+        self.server.stop();
+    }
+
+    #[getter]
+    fn has_ended(&self) -> bool {
+        self.server.has_ended()
+    }
+
+    fn join(&self, py: Python<'_>) {
+        py.detach(|| self.server.join());
+    }
+}
+
+/// An error of the operating system as Python knows it: by its number.
+fn with_number(error: std::io::Error) -> PyErr {
+    match error.raw_os_error() {
+        Some(number) => PyOSError::new_err((number, error.to_string())),
+        None => error.into(),
+    }
+}
+
+#[pyclass(frozen, module = "collector._kernel")]
+pub struct Ticket(Mutex<Option<inbox::Ticket>>);
+
+impl Ticket {
+    fn take(&self) -> PyResult<inbox::Ticket> {
+        let ticket = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        ticket.ok_or_else(|| PyRuntimeError::new_err("the ticket was answered already"))
+    }
+
+    fn look<T>(&self, see: impl FnOnce(&inbox::Ticket) -> T) -> PyResult<T> {
+        let ticket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ticket.as_ref().map(see).ok_or_else(|| PyRuntimeError::new_err("the ticket was answered already"))
+    }
+}
+
+#[pymethods]
+impl Ticket {
+    #[getter]
+    fn batch(&self) -> PyResult<SpanBatch> {
+        self.look(|ticket| SpanBatch(ticket.batch.clone()))
+    }
+
+    #[getter]
+    fn requests(&self) -> PyResult<usize> {
+        self.look(inbox::Ticket::requests)
+    }
+
+    #[getter]
+    fn is_abandoned(&self) -> bool {
+        self.look(inbox::Ticket::is_abandoned).unwrap_or(false)
+    }
+
+    fn accept(&self) -> PyResult<()> {
+        self.take()?.answer(&Answer::Accepted);
+        Ok(())
+    }
+
+    #[pyo3(signature = (message, *, throttled=false, retry_after=None))]
+    fn retry(&self, message: String, throttled: bool, retry_after: Option<f64>) -> PyResult<()> {
+        let code = if throttled { Code::ResourceExhausted } else { Code::Unavailable };
+        let wait = retry_after.map_or(DEFAULT_RETRY_AFTER_MS, |seconds| (1000.0 * seconds).round() as u64);
+        self.take()?.answer(&Answer::Refused(Refusal { retry_after_ms: Some(wait), ..Refusal::new(code, message) }));
+        Ok(())
+    }
+
+    #[pyo3(signature = (message, *, malformed=false))]
+    fn refuse(&self, message: String, malformed: bool) -> PyResult<()> {
+        let code = if malformed { Code::InvalidArgument } else { Code::Internal };
+        self.take()?.answer(&Answer::Refused(Refusal::new(code, message)));
+        Ok(())
+    }
+
+    fn split(&self) -> PyResult<Vec<Self>> {
+        Ok(self.take()?.split().into_iter().map(|part| Self(Mutex::new(Some(part)))).collect())
+    }
+}
