@@ -2,36 +2,22 @@
 
 import msgspec
 import pytest
-from testbed_results import latency, spans
+from testbed_results import latency, measurement, spans
 
 from testbed.measuring.judging import dear, findings, invalid
 from testbed.measuring.pinning import Pinning, pinning
-from testbed.results import Calibration, Cost, Effort, Measurement, Memory, Status
+from testbed.results import Calibration, Cost, Effort, Memory
 from testbed.scenarios import Limits
 
 SPLIT = Pinning(frozenset({0}), frozenset({1}))
 SHARED = pinning("none", frozenset({0, 1}))
 
-GOOD = Measurement(
-    scenario="steady",
-    subject="spanmill",
-    pipeline="pass",
-    profile="http",
-    settings="same",
-    spans_per_request=100,
-    request_bytes=1.0,
-    protocol="grpc",
-    compression="none",
-    connections=4,
-    in_flight=16,
-    round=1,
-    status=Status.OK,
+GOOD = measurement(
     seconds=60.0,
     accepted_rate=900.0,
     capacity=1000.0,
     spans=spans(1000),
     memory=Memory(idle=10, mean=20, p95=30, max=40, variance=1, slope=10),
-    acknowledgement=latency(2.0),
     cost=Cost(1.0, 1.0, 1000, 4.0),
 )
 

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod budget;
+mod connection;
 mod counted;
 pub mod grpc;
 pub mod inbox;

@@ -1,7 +1,6 @@
 //! A listener with a thread of its own: it accepts, serves, and drains when it is told to.
 
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -9,17 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Deserialize;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::budget::Budget;
-use super::counted::Counted;
+use super::connection;
 use super::grpc::Service;
 use super::inbox::{Inbox, Wake};
 
@@ -45,7 +41,7 @@ pub struct Settings {
 
 /// How a server is doing, and what it shall do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Life {
+pub enum Life {
     Serving,
     /// Accept nothing more, finish what is under way.
     Draining,
@@ -53,17 +49,6 @@ enum Life {
     Stopping,
 }
 
-/// How much a client may send before somebody has read it: a request or two, and not so much that slow ones fill memory.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
-/// Bytes that every client sends first, and how long it may take for that.
-const PREFACE: usize = 24;
-const INTRODUCTION: Duration = Duration::from_secs(10);
-/// How long a client without requests may take to hang up when it is asked to.
-const GOODBYE: Duration = Duration::from_secs(1);
-const MAX_HEADER_BYTES: u32 = 64 * 1024;
-/// Streams that a client has reset, which it may open anew at once: more are an attack.
-const MAX_RESET_STREAMS: usize = 100;
 const BACKLOG: i32 = 1024;
 /// After an error of `accept`, such as too many open files: trying again at once would spin.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -96,8 +81,13 @@ impl Server {
             include_metadata: settings.include_metadata,
         };
         let thread = thread::Builder::new().name("otlp-grpc".to_owned()).spawn(move || {
-            let context =
-                Rc::new(Context { service, settings, life: living, open: Cell::new(0), closed: watch::channel(()).0 });
+            let context = Rc::new(Context {
+                service: Rc::new(service),
+                settings,
+                life: living,
+                open: Cell::new(0),
+                closed: watch::channel(()).0,
+            });
             LocalSet::new().block_on(&runtime, async {
                 match TcpListener::from_std(listener) {
                     Ok(listener) => context.run(listener).await,
@@ -164,7 +154,7 @@ fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 
 /// What the connections of a server share.
 struct Context {
-    service: Service,
+    service: Rc<Service>,
     settings: Settings,
     life: watch::Receiver<Life>,
     open: Cell<usize>,
@@ -194,151 +184,28 @@ impl Context {
     async fn accept(self: Rc<Self>, listener: &TcpListener) -> io::Result<()> {
         let (stream, peer) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        spawn_local(self.serve(stream, peer.to_string()));
-        Ok(())
-    }
-
-    /// Serves a connection until it ends.
-    async fn serve(self: Rc<Self>, stream: TcpStream, peer: String) {
-        self.open.set(self.open.get() + 1);
-        let _guard = Open(self.clone());
-        let traffic = Rc::new(Traffic::default());
-        let (context, seen, peer) = (self.clone(), traffic.clone(), Rc::new(peer));
-        let service = service_fn(move |request| {
-            let (context, peer, running) = (context.clone(), peer.clone(), Running::new(&seen));
-            async move {
-                let response = context.service.respond(request, &peer).await;
-                drop(running);
-                Ok::<_, Infallible>(response)
-            }
+        let open = Open::new(self.clone());
+        spawn_local(async move {
+            connection::serve(&self.service, &self.settings, self.life.clone(), stream, peer.to_string()).await;
+            drop(open);
         });
-        let stream = Counted::new(stream);
-        let read = stream.read();
-        let connection = self.builder().serve_connection(TokioIo::new(stream), service);
-        tokio::pin!(connection);
-        let mut life = self.life.clone();
-        let grace = tokio::select! {
-            // How a connection ends is the business of its client.
-            _ = connection.as_mut() => return,
-            () = never_introduced(&read) => return,
-            () = self.outlived(&traffic) => seconds(self.settings.max_connection_age_grace),
-            _ = life.wait_for(|life| *life > Life::Serving) => None,
-        };
-        if read.get() < PREFACE {
-            return;
-        }
-        connection.as_mut().graceful_shutdown();
-        // Its time to hang up begins now.
-        traffic.since.set(Instant::now());
-        tokio::select! {
-            _ = connection.as_mut() => {}
-            () = sleep(grace.unwrap_or(FOREVER)) => {}
-            () = traffic.quiet_for(GOODBYE) => {}
-            _ = life.wait_for(|life| *life == Life::Stopping) => {}
-        }
-    }
-
-    /// Waits until a connection is too old, or was idle for too long.
-    async fn outlived(&self, traffic: &Traffic) {
-        let old = Instant::now() + seconds(self.settings.max_connection_age).unwrap_or(FOREVER);
-        let idle = seconds(self.settings.max_connection_idle).unwrap_or(FOREVER);
-        tokio::select! {
-            () = sleep_until(old) => {}
-            () = traffic.quiet_for(idle) => {}
-        }
-    }
-
-    fn builder(&self) -> http2::Builder<Local> {
-        let mut builder = http2::Builder::new(Local);
-        builder
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(MAX_HEADER_BYTES)
-            .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
-            .max_local_error_reset_streams(MAX_RESET_STREAMS)
-            .max_concurrent_streams((self.settings.max_streams > 0).then_some(self.settings.max_streams));
-        if let Some(time) = seconds(self.settings.keepalive_time) {
-            builder.keep_alive_interval(time);
-            builder.keep_alive_timeout(seconds(self.settings.keepalive_timeout).unwrap_or(Duration::from_secs(20)));
-        }
-        builder
-    }
-}
-
-/// Waits until a client has had its time to introduce itself and has not, which may be for ever.
-async fn never_introduced(read: &Cell<usize>) {
-    sleep(INTRODUCTION).await;
-    if read.get() >= PREFACE {
-        std::future::pending().await
-    }
-}
-
-/// Longer than any connection lives, and short enough for timers.
-const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
-fn seconds(value: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(value).ok().filter(|duration| !duration.is_zero()).map(|it| it.min(FOREVER))
-}
-
-/// Requests on a connection, and since when there is none.
-struct Traffic {
-    running: Cell<usize>,
-    since: Cell<Instant>,
-}
-
-impl Traffic {
-    /// Waits until there has been no request for so long.
-    async fn quiet_for(&self, pause: Duration) {
-        loop {
-            let now = Instant::now();
-            let since = if self.running.get() > 0 { now } else { self.since.get() };
-            if now >= since + pause {
-                return;
-            }
-            sleep_until(since + pause).await;
-        }
-    }
-}
-
-impl Default for Traffic {
-    fn default() -> Self {
-        Self { running: Cell::new(0), since: Cell::new(Instant::now()) }
-    }
-}
-
-struct Running(Rc<Traffic>);
-
-impl Running {
-    fn new(traffic: &Rc<Traffic>) -> Self {
-        traffic.running.set(traffic.running.get() + 1);
-        Self(traffic.clone())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.running.set(self.0.running.get() - 1);
-        self.0.since.set(Instant::now());
+        Ok(())
     }
 }
 
 /// Counts a connection as open until it is dropped.
 struct Open(Rc<Context>);
 
+impl Open {
+    fn new(context: Rc<Context>) -> Self {
+        context.open.set(context.open.get() + 1);
+        Self(context)
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.open.set(self.0.open.get() - 1);
         self.0.closed.send_replace(());
-    }
-}
-
-/// Runs what belongs to a connection on the server's thread.
-#[derive(Clone, Copy)]
-struct Local;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
-    fn execute(&self, work: F) {
-        spawn_local(async { drop(work.await) });
     }
 }
