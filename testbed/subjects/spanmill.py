@@ -33,5 +33,6 @@ NATIVE = Subject(
     _command("receivers.otlp.protocols.grpc.engine=native"),
     _version,
     protocols=("grpc",),
+    compressions=("none", "gzip"),
     configured_as="spanmill",
 )

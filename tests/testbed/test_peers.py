@@ -77,6 +77,12 @@ def test_configurations_refer_to_variables_that_there_are() -> None:
         assert file.name.split(".")[0] in SUBJECTS, file
 
 
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_every_subject_can_do_the_simplest_pipeline(name: str) -> None:
+    """A subject that has no configuration of its own takes that of another."""
+    assert SUBJECTS[name].configuration("pass", "same").exists()
+
+
 def test_a_subject_without_a_configuration_is_absent() -> None:
     """The reason names the file that would have to be there."""
     with pytest.raises(AbsentError, match=r"testbed/pipelines/chain/rotel\.yaml"):
