@@ -120,6 +120,23 @@ async def test_a_client_that_goes_away_harms_nobody() -> None:
     assert isinstance(answers[-1], asyncio.CancelledError)
 
 
+async def test_clients_that_are_gone_before_anybody_looked_leave_nothing_behind() -> None:
+    """More of them than there are tickets: each is counted as refused, and the next client is served."""
+    sink = Sink()
+    async with receiver(sink, one_by_one=True) as (running, call):
+        assert running.grpc
+        # A client that blocks this thread, and with it the event loop, until its requests have expired.
+        with grpc.insecure_channel(running.grpc.address) as channel:
+            gone = [channel.unary_unary(SERVICE).future(data, timeout=0.5) for data in requests(2 * MOST_TICKETS)]
+            assert {future.exception().code() for future in gone} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+
+        assert await asyncio.wait_for(call(requests(1)[0]), 10) == b""
+
+        account = running.settings.account.on("grpc")
+    assert len(sink) == 1
+    assert (account.accepted, account.refused) == (1, 2 * MOST_TICKETS)
+
+
 async def test_the_deadline_of_a_client_is_honoured() -> None:
     """Nobody works for a client that does not wait any more."""
     downstream = Blocking()

@@ -83,6 +83,11 @@ class Ingest:
             return
         self._book(batch, requests, accepted=False)
 
+    def give_back(self, ticket: Ticket) -> None:
+        """Refuse a ticket whose clients have gone away before anybody looked into it."""
+        self._book(ticket.batch, ticket.requests, accepted=False)
+        ticket.retry("the client has gone away")
+
     def _book(self, batch: SpanBatch, requests: int, *, accepted: bool) -> None:
         account, spans = self.account, len(batch)
         account.requests_received += requests

@@ -7,6 +7,7 @@ pipeline is, the more requests share its cost.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 
 from collector._kernel import GrpcServer as KernelServer
@@ -94,10 +95,10 @@ class NativeServer:
         """Take what has arrived: the kernel has rung."""
         server.clear()
         self._count(server)
-        self._take(server)
         for task, ticket in self._tickets.items():
             if ticket.is_abandoned:
                 task.cancel()
+        self._take(server)
         if server.has_ended:
             self._ended.set()
 
@@ -110,14 +111,14 @@ class NativeServer:
             ticket = server.take(TICKET_BYTES, self._one_by_one)
             if ticket is None:
                 return
-            task = asyncio.get_running_loop().create_task(self._work(server, ticket))
+            if ticket.is_abandoned:
+                self._ingest.give_back(ticket)
+                continue
+            task = asyncio.get_running_loop().create_task(self._ingest.ticket(ticket))
             self._tickets[task] = ticket
+            # Not at the end of the task itself: one that is cancelled before its first step does nothing at all.
+            task.add_done_callback(functools.partial(self._done, server))
 
-    async def _work(self, server: KernelServer, ticket: Ticket) -> None:
-        try:
-            await self._ingest.ticket(ticket)
-        finally:
-            task = asyncio.current_task()
-            if task:
-                self._tickets.pop(task, None)
-            self._take(server)
+    def _done(self, server: KernelServer, task: asyncio.Task[None]) -> None:
+        del self._tickets[task]
+        self._take(server)
