@@ -170,7 +170,12 @@ CONFIG = """
 receivers: {otlp: {protocols: {grpc: {endpoint: "127.0.0.1:0"}}}}
 processors:
   filter: {trace_conditions: ['span.name == "never"']}
-exporters: {otlp_grpc: {tls: {insecure: true}, compression: none, retry_on_failure: {enabled: false}}}
+exporters:
+  otlp_grpc:
+    tls: {insecure: true}
+    compression: none
+    retry_on_failure: {enabled: false}
+    sending_queue: {num_consumers: 1} # what was sent before the second good request arrives before it
 service:
   telemetry: {metrics: {level: none}}
   pipelines: {traces: {receivers: [otlp], processors: [filter], exporters: [otlp_grpc]}}
