@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Self, final
 
 __all__ = [
-    "Accumulator",
+    "Bell",
+    "Gate",
     "GrpcServer",
+    "Hold",
     "KernelPanic",
     "MalformedInput",
     "Op",
@@ -13,8 +15,10 @@ __all__ = [
     "OptionError",
     "Origin",
     "Pass",
+    "Plan",
     "Program",
     "SpanBatch",
+    "StageCounts",
     "Ticket",
 ]
 
@@ -135,26 +139,92 @@ class Program:
     def run(self, batch: SpanBatch) -> Pass: ...
 
 @final
-class Accumulator:
-    """Gathers batches until they are large or old enough. It is told the time, in seconds of any steady clock."""
+class Bell:
+    """Wakes an event loop: its descriptor is readable once the kernel has rung."""
+
+    def __new__(cls) -> Self: ...
+    def fileno(self) -> int: ...
+    def clear(self) -> None:
+        """Make the descriptor quiet. To be called before looking, or a ring could be lost."""
+
+@final
+class Gate:
+    """A memory limit as batches meet it: open or closed. It rings when it has closed by itself."""
+
+    def __new__(cls, bell: Bell, *, soft: int, spike: int, retry_after: float) -> Self:
+        """An open gate. `soft` is the limit in resident bytes, `spike` what may come in between two looks."""
+    @property
+    def is_due(self) -> bool:
+        """Whether so much came in that memory must be looked at now."""
+    @property
+    def is_closed(self) -> bool: ...
+    def let_through(self, size: int) -> None:
+        """Note that a batch of so many bytes passed."""
+    def looked(self, closed: bool) -> None:
+        """Open or close it, after a look at memory."""
+
+@final
+class Hold:
+    """Gathers batches until they are large or old enough. It is told the time, in seconds of the event loop's clock.
+
+    Where a `Plan` offers, it rings when a batch is cut, and when it has begun to hold and nobody watches.
+    """
 
     def __new__(
-        cls, *, send_batch_size: int, send_batch_max_size: int, send_batch_max_bytes: int, timeout: float
+        cls,
+        bell: Bell,
+        *,
+        send_batch_size: int,
+        send_batch_max_size: int,
+        send_batch_max_bytes: int,
+        timeout: float,
+        max_held_bytes: int,
     ) -> Self: ...
-    def add(self, batch: SpanBatch, now: float) -> None: ...
-    def take(self, now: float) -> SpanBatch | None:
-        """The next batch, if it is due by spans, by bytes or by age. To be called until there is none."""
-    def flush(self) -> SpanBatch | None:
-        """The next batch whether due or not, within the maximum sizes; `None` when nothing is held."""
+    def offer(self, batch: SpanBatch, now: float) -> str | None:
+        """Take a batch, and cut what is due by that. Gives the reason if there is no room for it."""
+    def cut(self, now: float) -> int:
+        """Cut what is due by its age, and say how many batches that makes."""
+    def close(self) -> int:
+        """Refuse from now on, cut everything that is held, and say how many batches that makes."""
+    def watch(self) -> float | None:
+        """When to cut again; `None` when nothing is held: then the next offer of a plan rings."""
+    def next(self) -> SpanBatch | None:
+        """The next batch that is cut. Its bytes count as held until `leaving` takes them off."""
+    def leaving(self, size: int) -> None:
+        """Count so many bytes more (or less, below 0) as held outside."""
     @property
-    def due_at(self) -> float | None:
-        """When what is held gets too old; `None` when nothing is held."""
+    def cut_by_size(self) -> int:
+        """Batches that were cut because of their size, ever."""
     @property
     def spans(self) -> int:
-        """Spans held."""
+        """Spans held, those that left not among them."""
     @property
     def pinned(self) -> int:
-        """Bytes of memory held."""
+        """Bytes of memory held, those that are leaving among them."""
+
+@final
+class StageCounts:
+    """What went through a stage of a plan since the last look."""
+
+    @property
+    def taken(self) -> int:
+        """Spans that came to the stage, in batches that the hold took in the end."""
+    @property
+    def refused(self) -> int:
+        """Spans that the stage refused."""
+    @property
+    def ops(self) -> list[OpCounts]:
+        """What each op of a program did to those that were taken. Empty if there were none."""
+
+@final
+class Plan:
+    """Stages in order, and a hold at the end: what a server runs in place of a pipeline's front."""
+
+    def __new__(cls, stages: Sequence[Gate | Program], hold: Hold) -> Self: ...
+    def consume(self, batch: SpanBatch, now: float) -> tuple[str, float | None] | None:
+        """Take a batch wholly, or say why not, and after how many seconds it may come again if that is known."""
+    def counts(self) -> list[StageCounts]:
+        """What was counted since the last call: an entry for each stage, and one for the hold."""
 
 @final
 class GrpcServer:
@@ -164,8 +234,11 @@ class GrpcServer:
     when all is over.
     """
 
-    def __new__(cls, settings: Mapping[str, object]) -> Self:
-        """Listen and serve. Raises `OSError` if the address cannot be had. See `kernel/src/net/server.rs`."""
+    def __new__(cls, settings: Mapping[str, object], plan: Plan | None = None) -> Self:
+        """Listen and serve. Raises `OSError` if the address cannot be had. See `kernel/src/net/server.rs`.
+
+        With a plan, requests go through it and are never there to be taken.
+        """
     @property
     def port(self) -> int:
         """The bound port."""
@@ -177,8 +250,8 @@ class GrpcServer:
         """Make the descriptor quiet. To be called before what is there is taken."""
     def take(self, max_bytes: int, each: bool) -> Ticket | None:
         """Requests that wait, in order, within a bound in bytes; one at a time if `each`."""
-    def counts(self) -> tuple[int, int, int]:
-        """Requests it has answered by itself since the last call: empty ones, malformed ones, and unread ones."""
+    def counts(self) -> dict[str, int]:
+        """Requests it has answered by itself since the last call. See `Counts` in `kernel/src/net/inbox.rs`."""
     def drain(self) -> None:
         """Accept nothing more and finish what is under way."""
     def stop(self) -> None:

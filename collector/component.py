@@ -26,6 +26,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from collector._kernel import Op, OpCounts
 from collector.config.types import Config
 from collector.ledger import Account, ExporterAccount, ProcessorAccount, ReceiverAccounts
+from collector.offload import Offload, Stage
 from collector.spans import SpanBatch
 from collector.telemetry.metrics import Metrics
 
@@ -109,6 +110,9 @@ class Receiver(Component):
     """Set by the pipeline when a processor behind the receiver may refuse a whole batch for one of its spans: then
     requests must not be joined, so that nobody pays for another's span."""
 
+    offload: Offload | None = None
+    """Set by the pipeline where the kernel can run its front. A receiver may use that in place of `next`."""
+
 
 class Processor(Component):
     """Takes batches and hands them on to `next`: later, fewer, or elsewhere.
@@ -124,6 +128,10 @@ class Processor(Component):
     @abstractmethod
     async def consume(self, batch: SpanBatch) -> None:
         """Take responsibility for the batch, or raise a `ConsumeError` and take nothing of it."""
+
+    def stage(self) -> Stage | None:
+        """Give the part of the kernel that does the same as `consume`. `None` where only Python can do it."""
+        return None
 
 
 class SpanOp(ABC):

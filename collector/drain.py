@@ -73,6 +73,7 @@ async def _stop(chain: Sequence[tuple[str, Stoppable]]) -> None:
 
 def report(ledger: Ledger) -> None:
     """Book what is still held as lost, and say what became of all spans."""
+    ledger.refresh()
     lost = [
         *(
             (f"processors::{id} in {pipeline}", account.abandon())

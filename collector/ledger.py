@@ -100,6 +100,8 @@ class ReceiverAccounts(Account):
     """The accounts of one receiver: one for each transport it listens on."""
 
     transports: dict[str, ReceiverAccount] = field(default_factory=dict)
+    sources: list[Callable[[], None]] = field(default_factory=list)
+    """Called before the accounts are read: they write down what was counted elsewhere."""
 
     def on(self, transport: str) -> ReceiverAccount:
         """Give the account of a transport (`grpc`, `http`), opening it the first time."""
@@ -213,9 +215,20 @@ class Ledger:
     pipelines: dict[str, PipelineAccount] = field(default_factory=dict)
     processors: dict[tuple[str, str], ProcessorAccount] = field(default_factory=dict)
     exporters: dict[str, ExporterAccount] = field(default_factory=dict)
+    sources: list[Callable[[], None]] = field(default_factory=list)
+    """Called before the accounts are read: they write down what was counted elsewhere."""
+
+    def refresh(self) -> None:
+        """Bring all accounts up to date. To be called by everybody who reads them."""
+        for accounts in self.receivers.values():
+            for source in accounts.sources:
+                source()
+        for source in self.sources:
+            source()
 
     def problems(self) -> list[str]:
         """Say, a line each, which equations do not hold. Empty at any quiet moment."""
+        self.refresh()
         named: list[tuple[str, Account]] = [
             *((f"receivers::{id}", account) for id, account in self.receivers.items()),
             *((f"pipelines::{id}", account) for id, account in self.pipelines.items()),

@@ -40,6 +40,7 @@ from collector.ledger import (
     ProcessorAccount,
     ReceiverAccounts,
 )
+from collector.offload import Offload, offload
 from collector.program import Member, ProgramProcessor
 from collector.sending.sender import Sender
 from collector.spans import SpanBatch
@@ -84,6 +85,8 @@ class Machine:
     exporters: dict[str, Sender] = field(default_factory=dict)
     heads: dict[str, Consumer] = field(default_factory=dict)
     """The entrance of each pipeline."""
+    offloads: dict[str, Offload] = field(default_factory=dict)
+    """The front of each pipeline that the kernel can run."""
     ledger: Ledger = field(default_factory=Ledger)
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -180,6 +183,10 @@ class _Builder:
                 next = Guard(processor, f"processors::{id}", settings.logger)
         head = Head(self._fuse(run, next, built), account)
         self.machine.processors[name] = built
+        stages = (part.stage() for _, part in built if isinstance(part, (Processor, ProgramProcessor)))
+        if (front := offload(stages, account)) is not None:
+            self.machine.offloads[name] = front
+            ledger.sources.append(front.book)
         return head
 
     def _fuse(self, run: Sequence[Member], next: Consumer, built: list[tuple[str, Component]]) -> Consumer:
@@ -205,6 +212,8 @@ class _Builder:
         ]
         receiver.needs_origin = any(program.reads_origin for program in programs)
         receiver.one_by_one = any(program.can_fail for program in programs)
+        if len(names) == 1:
+            receiver.offload = self.machine.offloads.get(names[0])
         return receiver
 
 

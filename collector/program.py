@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from collector._kernel import Op, OpCounts, Program
+from collector._kernel import Op, OpCounts, Program, StageCounts
 from collector.component import Component, Consumer, SpanOp
 from collector.errors import RetryableError
+from collector.offload import Stage
 from collector.spans import SpanBatch
 
 LARGE = 1 << 20
@@ -71,7 +72,19 @@ class ProgramProcessor(Component):
             raise RetryableError(result.refusal)
         if len(result.batch):
             await self.next.consume(result.batch)
-        counts, spans, at = result.counts, len(batch), 0
+        self._commit(len(batch), result.counts)
+
+    def stage(self) -> Stage:
+        """Give the part of the kernel that does the same as `consume`."""
+        return Stage(self._program, self._book)
+
+    def _book(self, counts: StageCounts) -> None:
+        if counts.taken:
+            self._commit(counts.taken, counts.ops)
+
+    def _commit(self, spans: int, counts: list[OpCounts]) -> None:
+        """Book what the program did to so many spans that were taken."""
+        at = 0
         for member in self.members:
             end = at + len(member.ops)
             spans = member.commit(spans, counts[at:end])

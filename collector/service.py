@@ -157,10 +157,12 @@ class Service:
 
     async def _trim_when_idle(self) -> None:
         """Give memory back after each second without requests that follows one with requests."""
-        accounts = self.machine.ledger.receivers
+        ledger = self.machine.ledger
+        accounts = ledger.receivers
         before = trimmed = 0
         while True:
             await asyncio.sleep(_IDLE)
+            ledger.refresh()
             now = sum(account.requests_received for by in accounts.values() for account in by.transports.values())
             if now == before != trimmed:
                 await asyncio.to_thread(memory.trim)

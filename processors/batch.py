@@ -18,16 +18,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from typing import Annotated
 
 from msgspec import Meta
 
-from collector._kernel import Accumulator
+from collector._kernel import Bell, Hold, StageCounts
 from collector.component import Consumer, Host, Processor, Settings
 from collector.config.types import Config, Duration, FieldError, NonNegativeInt, PositiveInt, UInt32
 from collector.errors import ConsumeError, RetryableError, TooLargeError
 from collector.ledger import ProcessorAccount, Reason, reason_for
+from collector.offload import Stage
 from collector.spans import SpanBatch, first_span
 from collector.telemetry.metrics import Histogram, MetricKind, Sample
 from collector.telemetry.occasional import Occasional
@@ -75,25 +75,26 @@ class BatchConfig(Config):
 
 
 class BatchProcessor(Processor):
-    """Holds an accumulator, which decides, and hands on what it gives."""
+    """Hands on what its hold, which decides, has cut."""
 
     config_type = BatchConfig
 
     def __init__(self, config: BatchConfig, settings: Settings[ProcessorAccount], next: Consumer) -> None:
         super().__init__(config, settings, next)
-        self._accumulator = Accumulator(
+        self._bell = Bell()
+        self._hold = Hold(
+            self._bell,
             send_batch_size=config.send_batch_size,
             send_batch_max_size=config.send_batch_max_size,
             send_batch_max_bytes=config.send_batch_max_bytes,
             timeout=float(config.timeout),
+            max_held_bytes=config.max_held_bytes,
         )
-        self._max_held_bytes = config.max_held_bytes
         self._account = settings.account
-        self._account.held = lambda: self._accumulator.spans + self._leaving_spans
+        self._account.held = lambda: self._hold.spans + self._leaving_spans
         self._leaving: deque[SpanBatch] = deque()
-        """Batches that are cut. The first one stays until the next stage has it."""
+        """Batches that have left the hold. The first one stays until the next stage has it."""
         self._leaving_spans = 0
-        self._leaving_bytes = 0
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._worker: asyncio.Task[None] | None = None
@@ -102,36 +103,39 @@ class BatchProcessor(Processor):
         self._delays = Occasional()
         self._sizes = Histogram(_SIZES)
         self._bytes = Histogram(_BYTES)
-        self._by_size = 0
         self._by_timeout = 0
         self._register(settings)
 
     async def start(self, host: Host) -> None:
         """Begin to hand on."""
-        self._worker = asyncio.get_running_loop().create_task(self._hand_on())
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._bell.fileno(), self._hear)
+        self._worker = loop.create_task(self._hand_on())
 
     async def consume(self, batch: SpanBatch) -> None:
         """Hold the batch. Raises `RetryableError` when there is no room for it."""
         if not len(batch):
             return
-        if self._closing:
-            raise RetryableError("the batch processor is shutting down")
-        held = self._accumulator.pinned + self._leaving_bytes
-        if held and held + batch.pinned > self._max_held_bytes:
-            raise RetryableError("the batch processor holds max_held_bytes already")
-        now = asyncio.get_running_loop().time()
-        self._accumulator.add(batch, now)
+        if (refusal := self._hold.offer(batch, asyncio.get_running_loop().time())) is not None:
+            raise RetryableError(refusal)
         self._account.taken += len(batch)
-        self._by_size += self._cut(lambda: self._accumulator.take(now))
-        self._set_timer()
+        self._collect()
+
+    def stage(self) -> Stage:
+        """Give the hold, which takes spans as `consume` does, and rings when there is something to collect."""
+        return Stage(self._hold, self._book)
+
+    def _book(self, counts: StageCounts) -> None:
+        self._account.taken += counts.taken
 
     async def shutdown(self) -> None:
         """Hand on everything that is held. When it is cancelled, what is left is booked as lost."""
         self._closing = True
+        self._by_timeout += self._hold.close()
+        self._collect()
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        self._by_timeout += self._cut(self._accumulator.flush)
         self._wake.set()
         try:
             if self._worker:
@@ -144,32 +148,31 @@ class BatchProcessor(Processor):
                     self._lose(self._leaving[0], Reason.SHUTDOWN, "the collector stopped")
 
     async def _stop(self) -> None:
-        if self._worker and not self._worker.done():
-            self._worker.cancel()
-            await asyncio.wait([self._worker], timeout=_LAST_MOMENT)
+        if self._worker:
+            asyncio.get_running_loop().remove_reader(self._bell.fileno())
+            if not self._worker.done():
+                self._worker.cancel()
+                await asyncio.wait([self._worker], timeout=_LAST_MOMENT)
 
-    def _cut(self, next_batch: Callable[[], SpanBatch | None]) -> int:
-        """Let batches leave as long as there are any, and say how many."""
-        batches = 0
-        while (batch := next_batch()) is not None:
+    def _hear(self) -> None:
+        """Collect what the hold has cut, or set the timer for what it has begun to hold: it has rung."""
+        self._bell.clear()
+        self._collect()
+
+    def _collect(self) -> None:
+        """Let the batches leave that are cut, and have the timer ring when the next one gets too old."""
+        while (batch := self._hold.next()) is not None:
             self._leaving.append(batch)
             self._leaving_spans += len(batch)
-            self._leaving_bytes += batch.pinned
-            batches += 1
-        if batches:
             self._wake.set()
-        return batches
-
-    def _set_timer(self) -> None:
-        """Have the timer ring when what is held gets too old. One that rings early costs less than one set anew."""
-        if self._timer is None and (due_at := self._accumulator.due_at) is not None:
+        # A timer that rings early costs less than one set anew.
+        if self._timer is None and (due_at := self._hold.watch()) is not None:
             self._timer = asyncio.get_running_loop().call_at(due_at, self._ring)
 
     def _ring(self) -> None:
-        now = asyncio.get_running_loop().time()
         self._timer = None
-        self._by_timeout += self._cut(lambda: self._accumulator.take(now))
-        self._set_timer()
+        self._by_timeout += self._hold.cut(asyncio.get_running_loop().time())
+        self._collect()
 
     async def _hand_on(self) -> None:
         """Offer the first batch to the next stage until it has it, then the second, to the end."""
@@ -211,12 +214,12 @@ class BatchProcessor(Processor):
         for half in reversed(halves):
             self._leaving.appendleft(half)
             self._leaving_spans += len(half)
-            self._leaving_bytes += half.pinned
+            self._hold.leaving(half.pinned)
 
     def _remove(self, batch: SpanBatch) -> None:
         self._leaving.popleft()
         self._leaving_spans -= len(batch)
-        self._leaving_bytes -= batch.pinned
+        self._hold.leaving(-batch.pinned)
 
     def _lose(self, batch: SpanBatch, reason: Reason, why: str) -> None:
         self._remove(batch)
@@ -244,7 +247,7 @@ class BatchProcessor(Processor):
             f"{prefix}_batch_size_trigger_send",
             MetricKind.COUNTER,
             "Batches that left because of their size.",
-            lambda: [Sample(labels, self._by_size)],
+            lambda: [Sample(labels, self._hold.cut_by_size)],
         )
         register(
             f"{prefix}_timeout_trigger_send",

@@ -20,10 +20,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from collector import memory
+from collector._kernel import Bell, Gate, StageCounts
 from collector.component import Consumer, Host, Processor, Settings
 from collector.config.types import Config, Duration, FieldError, UInt32
 from collector.errors import RetryableError
 from collector.ledger import ProcessorAccount
+from collector.offload import Stage
 from collector.spans import SpanBatch
 from collector.telemetry.metrics import MetricKind, Sample
 
@@ -167,14 +169,16 @@ class MemoryLimiterProcessor(Processor):
     ) -> None:
         super().__init__(config, settings, next)
         self._limiter = Limiter(config, Limits.of(config, memory.total()))
+        self._bell = Bell()
         self._measure = measure
         self._trim = trim
         self._interval = float(config.check_interval)
+        limits = self._limiter.limits
+        self._gate = Gate(self._bell, soft=limits.soft, spike=limits.spike, retry_after=self._interval)
+        """What batches pass, and the decision as the kernel knows it."""
         self._account = settings.account
         self._accepted = 0
         self._refused = 0
-        self._unseen = 0
-        """Bytes that were let through since memory was looked at."""
         self._task: asyncio.Task[None] | None = None
         labels = {"processor": settings.id, "pipeline": settings.pipeline}
         settings.metrics.register(
@@ -197,44 +201,64 @@ class MemoryLimiterProcessor(Processor):
             "memory limits", extra={"hard_limit_mib": limits.hard // _MIB, "soft_limit_mib": limits.soft // _MIB}
         )
         self.check()
-        self._task = asyncio.get_running_loop().create_task(self._watch())
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._bell.fileno(), self._hear)
+        self._task = loop.create_task(self._watch())
 
     async def consume(self, batch: SpanBatch) -> None:
         """Let the batch through. Raises `RetryableError` while memory is short."""
-        if self._unseen > self._limiter.limits.spike:
+        if self._gate.is_due:
             # More came in than the spike limit allows for: do not wait for the next regular look.
             self.check()
-        if self._limiter.refusing:
+        if self._gate.is_closed:
             self._refused += len(batch)
             raise RetryableError("data refused due to high memory usage", retry_after=self._interval)
-        self._unseen += batch.pinned
+        self._gate.let_through(batch.pinned)
         await self.next.consume(batch)
-        self._accepted += len(batch)
-        self._account.taken += len(batch)
-        self._account.passed_on += len(batch)
+        self._passed(len(batch))
+
+    def stage(self) -> Stage:
+        """Give the gate, which refuses as `consume` does."""
+        return Stage(self._gate, self._book)
 
     async def shutdown(self) -> None:
         """Stop looking."""
         if self._task:
+            asyncio.get_running_loop().remove_reader(self._bell.fileno())
             self._task.cancel()
             self._task = None
 
     def check(self) -> None:
         """Look at memory, give some back if that is due, and decide."""
         now = asyncio.get_running_loop().time()
-        self._unseen = 0
         used = self._measure()
         if self._limiter.wants_trim(used, now):
             before = used
             self._trim()
             used = self._measure()
             self._limiter.trimmed(before, used, now)
-        if self._limiter.judge(used):
+        changed = self._limiter.judge(used)
+        self._gate.looked(self._limiter.refusing)
+        if changed:
             state = {"cur_mem_mib": used // _MIB}
             if self._limiter.refusing:
                 self.settings.logger.warning("memory is above the soft limit, spans are refused", extra=state)
             else:
                 self.settings.logger.info("memory is back within its limits, spans are accepted", extra=state)
+
+    def _hear(self) -> None:
+        """Look at memory: the gate has closed by itself."""
+        self._bell.clear()
+        self.check()
+
+    def _passed(self, spans: int) -> None:
+        self._accepted += spans
+        self._account.taken += spans
+        self._account.passed_on += spans
+
+    def _book(self, counts: StageCounts) -> None:
+        self._passed(counts.taken)
+        self._refused += counts.refused
 
     async def _watch(self) -> None:
         while True:

@@ -66,6 +66,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self._metrics: dict[str, Metric] = {}
+        self.refreshes: list[Callable[[], None]] = []
+        """Called before all metrics are read."""
 
     def register(self, name: str, kind: MetricKind, help: str, read: Read) -> None:
         """Add series to the metric `name`: `read` is called at every scrape and gives the samples of that moment."""
@@ -76,4 +78,6 @@ class Metrics:
         metric.reads.append(read)
 
     def __iter__(self) -> Iterator[Metric]:
+        for refresh in self.refreshes:
+            refresh()
         return iter(sorted(self._metrics.values(), key=lambda metric: metric.name))

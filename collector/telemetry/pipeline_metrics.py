@@ -20,6 +20,7 @@ SIGNAL = {"otel_signal": "traces"}
 
 def register_ledger(metrics: Metrics, ledger: Ledger) -> None:
     """Show what became of the spans."""
+    metrics.refreshes.append(ledger.refresh)
     _receivers(metrics, ledger)
     _processors(metrics, ledger)
     _exporters(metrics, ledger)

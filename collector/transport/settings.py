@@ -58,6 +58,8 @@ class GrpcServerConfig(Config):
     """`tcp`, `tcp4`, `tcp6` or `unix`."""
     engine: Literal["grpcio", "native"] = "grpcio"
     """What serves: `grpcio`, or `native`, which is the kernel's own and costs far less with small requests."""
+    offload: bool = True
+    """With `native`: let the kernel run the front of the pipeline, up to `batch`, where it can. It means the same."""
     tls: Section[ServerTlsConfig] = None
     """TLS; off unless the section is there."""
     max_recv_msg_size_mib: NonNegativeInt = 0

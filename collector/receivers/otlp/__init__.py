@@ -88,11 +88,17 @@ class OtlpReceiver(Receiver):
 
     def _server(self, config: GrpcServerConfig) -> Server:
         """Make the server of the engine that is asked for. The other one is not even imported."""
-        ingest = Ingest(self.next, self.settings.account.on("grpc"), self.settings.logger)
+        ingest = Ingest(self.next, self.settings.account, "grpc", self.settings.logger)
         if config.engine == "native":
             from collector.receivers.otlp.native_server import NativeServer  # noqa: PLC0415
 
-            return NativeServer(config, ingest, needs_origin=self.needs_origin, one_by_one=self.one_by_one)
+            return NativeServer(
+                config,
+                ingest,
+                needs_origin=self.needs_origin,
+                one_by_one=self.one_by_one,
+                offload=self.offload if config.offload else None,
+            )
         from collector.receivers.otlp.grpc_server import GrpcServer  # noqa: PLC0415
 
         return GrpcServer(config, ingest, needs_origin=self.needs_origin)

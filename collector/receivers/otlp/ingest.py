@@ -8,7 +8,7 @@ import logging
 from collector._kernel import Ticket
 from collector.component import Consumer
 from collector.errors import ConsumeError, MalformedError, PermanentError, RetryableError, ThrottledError
-from collector.ledger import ReceiverAccount
+from collector.ledger import ReceiverAccounts
 from collector.program import LARGE
 from collector.spans import Origin, SpanBatch, receive
 
@@ -16,8 +16,10 @@ from collector.spans import Origin, SpanBatch, receive
 class Ingest:
     """The way of requests of one transport into the pipelines."""
 
-    def __init__(self, next: Consumer, account: ReceiverAccount, logger: logging.Logger) -> None:
-        self.account = account
+    def __init__(self, next: Consumer, accounts: ReceiverAccounts, transport: str, logger: logging.Logger) -> None:
+        self.account = accounts.on(transport)
+        self.sources = accounts.sources
+        """Called before the account is read: see `ReceiverAccounts.sources`."""
         self.logger = logger
         self._next = next
 
@@ -47,13 +49,31 @@ class Ingest:
         account.accepted += spans
         account.requests_accepted += 1
 
-    def count(self, *, empty: int, malformed: int, unread: int) -> None:
-        """Book requests that the kernel has answered by itself: none has spans that anybody took."""
+    def count(
+        self,
+        *,
+        empty: int,
+        malformed: int,
+        unread: int,
+        accepted: int,
+        accepted_spans: int,
+        refused: int,
+        refused_spans: int,
+        repaired: int,
+        broken: int,
+    ) -> None:
+        """Book requests that the kernel has answered by itself: those without spans, and those of a plan."""
         account = self.account
-        account.requests_received += empty + malformed + unread
-        account.requests_accepted += empty
-        account.requests_refused += malformed + unread
+        account.requests_received += empty + malformed + unread + accepted + refused
+        account.requests_accepted += empty + accepted
+        account.requests_refused += malformed + unread + refused
         account.requests_malformed += malformed
+        account.received += accepted_spans + refused_spans
+        account.accepted += accepted_spans
+        account.refused += refused_spans
+        account.repaired_strings += repaired
+        if broken:
+            self.logger.error(f"a bug in the kernel: it has refused {broken} requests because of it")
 
     async def ticket(self, ticket: Ticket) -> None:
         """Answer a ticket when the pipelines have taken its requests, or refused them."""

@@ -1,7 +1,8 @@
 """OTLP/gRPC without grpcio: the kernel accepts, inflates and checks requests, and Python takes what has gathered.
 
 All that is there is taken as one *ticket*: one batch, one await, and one answer for each request in it. The busier the
-pipeline is, the more requests share its cost.
+pipeline is, the more requests share its cost. Where the kernel can run the front of the pipeline, there are no tickets:
+requests are answered there, and only their counts come here.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 from collector._kernel import GrpcServer as KernelServer
 from collector._kernel import Ticket
 from collector.errors import StartError
+from collector.offload import Offload
 from collector.receivers.otlp.ingest import Ingest
 from collector.transport.settings import GrpcServerConfig, join_endpoint, resolve
 
@@ -27,11 +29,20 @@ MOST_IN_FLIGHT = 256 << 20
 class NativeServer:
     """Serves the TraceService at one endpoint."""
 
-    def __init__(self, config: GrpcServerConfig, ingest: Ingest, *, needs_origin: bool, one_by_one: bool) -> None:
+    def __init__(
+        self,
+        config: GrpcServerConfig,
+        ingest: Ingest,
+        *,
+        needs_origin: bool,
+        one_by_one: bool,
+        offload: Offload | None = None,
+    ) -> None:
         self._config = config
         self._ingest = ingest
         self._needs_origin = needs_origin
         self._one_by_one = one_by_one
+        self._plan = offload.plan if offload else None
         self._server: KernelServer | None = None
         self._tickets: dict[asyncio.Task[None], Ticket] = {}
         self._ended = asyncio.Event()
@@ -46,6 +57,7 @@ class NativeServer:
         except StartError as error:
             raise error.below("endpoint") from error
         self.address = join_endpoint(host, server.port)
+        self._ingest.sources.append(self._refresh)
         asyncio.get_running_loop().add_reader(server.fileno(), self._hear, server)
 
     def _listen(self, host: str, port: int) -> KernelServer:
@@ -66,7 +78,7 @@ class NativeServer:
             "include_metadata": config.include_metadata,
         }
         try:
-            return KernelServer(settings)
+            return KernelServer(settings, self._plan)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise StartError(f"cannot listen on {join_endpoint(host, port)}: {reason.lower()}") from error
@@ -89,6 +101,7 @@ class NativeServer:
             await asyncio.to_thread(server.join)
             if self._tickets:
                 await asyncio.wait(self._tickets)
+            self._ingest.sources.remove(self._refresh)
             self._count(server)
 
     def _hear(self, server: KernelServer) -> None:
@@ -102,9 +115,13 @@ class NativeServer:
         if server.has_ended:
             self._ended.set()
 
+    def _refresh(self) -> None:
+        """Bring the account up to date: requests that the kernel answers do not wake anybody."""
+        if self._server:
+            self._count(self._server)
+
     def _count(self, server: KernelServer) -> None:
-        empty, malformed, unread = server.counts()
-        self._ingest.count(empty=empty, malformed=malformed, unread=unread)
+        self._ingest.count(**server.counts())
 
     def _take(self, server: KernelServer) -> None:
         while len(self._tickets) < MOST_TICKETS:

@@ -28,12 +28,18 @@ impl Refusal {
 
     /// Nothing is wrong with the request, but it cannot be taken now.
     pub fn for_now(message: impl Into<String>) -> Self {
-        Self { retry_after_ms: Some(DEFAULT_RETRY_AFTER_MS), ..Self::new(Code::Unavailable, message) }
+        Self::not_now(message, None)
+    }
+
+    /// The same, where the one who refuses knows after how many seconds it may come again.
+    pub fn not_now(message: impl Into<String>, retry_after: Option<f64>) -> Self {
+        let wait = retry_after.map_or(DEFAULT_RETRY_AFTER_MS, |seconds| (1000.0 * seconds).round() as u64);
+        Self { retry_after_ms: Some(wait), ..Self::new(Code::Unavailable, message) }
     }
 }
 
 /// Where the one who refuses does not know better.
-pub const DEFAULT_RETRY_AFTER_MS: u64 = 1000;
+const DEFAULT_RETRY_AFTER_MS: u64 = 1000;
 
 /// Statuses of gRPC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

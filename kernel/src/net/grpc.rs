@@ -16,10 +16,12 @@ use tokio::time::timeout;
 
 use super::answer::{Answer, Code, Refusal, grpc_trailers};
 use super::budget::{Budget, Share};
+use super::clock;
 use super::inbox::Inbox;
 use crate::compress::{self, Encoding, InflateError, inflate};
 use crate::error::Malformed;
 use crate::origin::Origin;
+use crate::plan::Plan;
 use crate::rope::SpanBatch;
 
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -39,6 +41,8 @@ const LARGE: usize = 256 * 1024;
 /// What all requests of a server have in common.
 pub struct Service {
     pub inbox: Arc<Inbox>,
+    /// The front of the pipeline, where the kernel runs it. Otherwise requests go into the inbox.
+    pub plan: Option<Arc<Plan>>,
     pub budget: Arc<Budget>,
     /// The largest message in bytes, inflated.
     pub max_message: usize,
@@ -86,6 +90,7 @@ impl Service {
                 self.inbox.count(|counts| counts.empty += 1);
                 Answer::Accepted
             }
+            Ok(batch) if self.plan.is_some() => self.offload(batch).await,
             Ok(batch) => {
                 let reply = self.inbox.put(batch, share);
                 let abandoned = Abandoned(Some(&self.inbox));
@@ -93,6 +98,31 @@ impl Service {
                 abandoned.defuse();
                 answer.unwrap_or_else(|_| Answer::Refused(Refusal::for_now("the collector is shutting down")))
             }
+        }
+    }
+
+    /// Has the plan take a request, or refuse it.
+    async fn offload(&self, batch: SpanBatch) -> Answer {
+        let Some(plan) = self.plan.clone() else { return Answer::Accepted };
+        let (spans, repaired, large) = (batch.len() as u64, batch.repaired(), batch.size() >= LARGE);
+        let consume = move || catch_unwind(AssertUnwindSafe(|| plan.consume(batch, clock::now())));
+        let consumed =
+            if large { spawn_blocking(consume).await.unwrap_or_else(|_| Err(Box::new(()))) } else { consume() };
+        self.inbox.count_quietly(|counts| {
+            counts.repaired += repaired;
+            if matches!(consumed, Ok(Ok(()))) {
+                counts.accepted += 1;
+                counts.accepted_spans += spans;
+            } else {
+                counts.refused += 1;
+                counts.refused_spans += spans;
+                counts.broken += u64::from(consumed.is_err());
+            }
+        });
+        match consumed {
+            Ok(Ok(())) => Answer::Accepted,
+            Ok(Err(refused)) => Answer::Refused(Refusal::not_now(refused.message, refused.retry_after)),
+            Err(_) => Answer::Refused(Refusal::new(Code::Internal, "internal error")),
         }
     }
 

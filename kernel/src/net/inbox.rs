@@ -12,7 +12,7 @@ use crate::rope::SpanBatch;
 /// Called when there is something to take and whoever takes was told that there is nothing.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
 
-/// What a server has counted since it was asked last. Requests with spans are counted by who takes them.
+/// What a server has counted since it was asked last. Requests that are taken as tickets are counted by who takes them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Without spans: they are accepted at once.
@@ -20,6 +20,16 @@ pub struct Counts {
     pub malformed: u64,
     /// Refused before they were read: no room, or too large.
     pub unread: u64,
+    /// Requests that a plan took, and their spans.
+    pub accepted: u64,
+    pub accepted_spans: u64,
+    /// Requests that a plan refused, and their spans.
+    pub refused: u64,
+    pub refused_spans: u64,
+    /// Strings of both that were repaired.
+    pub repaired: u64,
+    /// Of those refused: by a bug.
+    pub broken: u64,
 }
 
 pub struct Inbox {
@@ -131,6 +141,11 @@ impl Inbox {
         let mut state = self.state();
         count(&mut state.counts);
         self.release(state);
+    }
+
+    /// Counts something that happens all the time: whoever wants to know asks.
+    pub fn count_quietly(&self, count: impl FnOnce(&mut Counts)) {
+        count(&mut self.state().counts);
     }
 
     fn release(&self, mut state: MutexGuard<'_, State>) {

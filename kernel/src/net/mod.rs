@@ -1,10 +1,12 @@
 //! OTLP servers without the interpreter: threads of their own accept, inflate, check and count requests.
 //!
 //! Requests that passed gather in an [`inbox`]. Whoever runs the pipeline takes all that is there as one *ticket*, and
-//! answering the ticket answers each request in it. The busier the pipeline is, the more requests share its cost.
+//! answering the ticket answers each request in it. The busier the pipeline is, the more requests share its cost. Where the
+//! front of the pipeline is a [`crate::plan`], requests go through it at once, and nobody has to take them.
 
 pub mod answer;
 pub mod budget;
+mod clock;
 mod connection;
 mod counted;
 pub mod grpc;

@@ -18,6 +18,7 @@ use super::budget::Budget;
 use super::connection;
 use super::grpc::Service;
 use super::inbox::{Inbox, Wake};
+use crate::plan::Plan;
 
 /// Where to listen, and what bounds there are. Durations are seconds, and 0 is never.
 #[derive(Clone, Debug, Deserialize)]
@@ -64,7 +65,12 @@ pub struct Server {
 
 impl Server {
     /// Listens, and serves on a thread of its own. `wake` is called when there is something to take, and at the end.
-    pub fn start(settings: Settings, wake: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
+    /// With a `plan`, only what the server cannot answer by itself is left to take: nothing.
+    pub fn start(
+        settings: Settings,
+        plan: Option<Arc<Plan>>,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         let listener = bind(SocketAddr::new(settings.host, settings.port))?;
         let address = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
@@ -75,6 +81,7 @@ impl Server {
         let inbox = Inbox::new(Box::new(move || call()) as Wake);
         let service = Service {
             inbox: inbox.clone(),
+            plan,
             budget: Budget::new(settings.max_in_flight),
             max_message: settings.max_message,
             needs_origin: settings.needs_origin,

@@ -52,6 +52,16 @@ impl Counts {
         }
     }
 
+    /// Adds what another pass counted.
+    pub fn add(&mut self, other: Self) {
+        self.incoming += other.incoming;
+        self.dropped += other.dropped;
+        self.changed += other.changed;
+        self.failed += other.failed;
+        self.first_failure = self.first_failure.take().or(other.first_failure);
+        self.tallies.iter_mut().zip(other.tallies).for_each(|(sum, tally)| *sum += tally);
+    }
+
     /// Books a failed evaluation for which the batch must be refused.
     pub fn refuse(&mut self, text: String) {
         // A request may hold thousands of spans that fail alike. The client reads the first few.

@@ -4,10 +4,10 @@
 //! that is large enough to pay for it, and panics are caught: PyO3's own `PanicException` would escape
 //! `except Exception` and take the collector down with one bad batch.
 
-mod accumulator;
 mod batch;
 mod errors;
 mod net;
+mod plan;
 mod program;
 
 use std::cell::RefCell;
@@ -35,11 +35,15 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     // By default Rust prints a panic on stderr before anybody can catch it. Python logs it, once.
     std::panic::set_hook(Box::new(|panic| PANIC.set(panic.to_string())));
     errors::register(module)?;
-    module.add_class::<accumulator::Accumulator>()?;
     module.add_class::<batch::Origin>()?;
     module.add_class::<batch::SpanBatch>()?;
     module.add_class::<net::GrpcServer>()?;
     module.add_class::<net::Ticket>()?;
+    module.add_class::<plan::Bell>()?;
+    module.add_class::<plan::Gate>()?;
+    module.add_class::<plan::Hold>()?;
+    module.add_class::<plan::Plan>()?;
+    module.add_class::<plan::StageCounts>()?;
     module.add_class::<program::Op>()?;
     module.add_class::<program::OpCounts>()?;
     module.add_class::<program::Pass>()?;

@@ -1,38 +1,33 @@
 //! `GrpcServer` and `Ticket`: the native transport as Python sees it.
 
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use rustix::event::{EventfdFlags, eventfd};
+use pyo3::types::{IntoPyDict, PyDict};
 
 use super::batch::SpanBatch;
-use crate::net::answer::{Answer, Code, DEFAULT_RETRY_AFTER_MS, Refusal};
+use super::plan::{Bell, Plan};
+use crate::net::answer::{Answer, Code, Refusal};
 use crate::net::inbox;
 use crate::net::server::{Server, Settings};
 
 #[pyclass(frozen, module = "collector._kernel")]
 pub struct GrpcServer {
     server: Server,
-    event: Arc<OwnedFd>,
+    bell: Bell,
 }
 
 #[pymethods]
 impl GrpcServer {
     #[new]
-    fn new(settings: &Bound<'_, PyAny>) -> PyResult<Self> {
+    #[pyo3(signature = (settings, plan=None))]
+    fn new(settings: &Bound<'_, PyAny>, plan: Option<&Plan>) -> PyResult<Self> {
         let settings: Settings =
             pythonize::depythonize(settings).map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).map_err(std::io::Error::from)?;
-        let event = Arc::new(event);
-        let bell = event.clone();
-        let server = Server::start(settings, move || {
-            // The counter cannot overflow: whoever reads it empties it.
-            let _ = rustix::io::write(&*bell, &1u64.to_ne_bytes());
-        })
-        .map_err(with_number)?;
-        Ok(Self { server, event })
+        let bell = Bell::hang()?;
+        let server = Server::start(settings, plan.map(|plan| plan.plan.clone()), bell.wake()).map_err(with_number)?;
+        Ok(Self { server, bell })
     }
 
     #[getter]
@@ -41,12 +36,12 @@ impl GrpcServer {
     }
 
     fn fileno(&self) -> i32 {
-        self.event.as_raw_fd()
+        self.bell.fileno()
     }
 
     /// Empties the descriptor. Before what is there is taken, or a wake-up could be lost.
     fn clear(&self) {
-        let _ = rustix::io::read(&*self.event, &mut [0u8; 8]);
+        self.bell.clear();
     }
 
     fn take(&self, max_bytes: usize, each: bool) -> Option<Ticket> {
@@ -54,9 +49,20 @@ impl GrpcServer {
         Some(Ticket(Mutex::new(Some(ticket))))
     }
 
-    fn counts(&self) -> (u64, u64, u64) {
+    fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let counts = self.server.inbox.counts();
-        (counts.empty, counts.malformed, counts.unread)
+        [
+            ("empty", counts.empty),
+            ("malformed", counts.malformed),
+            ("unread", counts.unread),
+            ("accepted", counts.accepted),
+            ("accepted_spans", counts.accepted_spans),
+            ("refused", counts.refused),
+            ("refused_spans", counts.refused_spans),
+            ("repaired", counts.repaired),
+            ("broken", counts.broken),
+        ]
+        .into_py_dict(py)
     }
 
     fn drain(&self) {
@@ -125,8 +131,7 @@ impl Ticket {
     #[pyo3(signature = (message, *, throttled=false, retry_after=None))]
     fn retry(&self, message: String, throttled: bool, retry_after: Option<f64>) -> PyResult<()> {
         let code = if throttled { Code::ResourceExhausted } else { Code::Unavailable };
-        let wait = retry_after.map_or(DEFAULT_RETRY_AFTER_MS, |seconds| (1000.0 * seconds).round() as u64);
-        self.take()?.answer(&Answer::Refused(Refusal { retry_after_ms: Some(wait), ..Refusal::new(code, message) }));
+        self.take()?.answer(&Answer::Refused(Refusal { code, ..Refusal::not_now(message, retry_after) }));
         Ok(())
     }
 

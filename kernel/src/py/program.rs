@@ -47,8 +47,8 @@ impl Op {
 
 #[pyclass(frozen, module = "collector._kernel")]
 pub struct OpCounts {
-    counts: ops::Counts,
-    tallies: &'static [&'static str],
+    pub counts: ops::Counts,
+    pub tallies: &'static [&'static str],
 }
 
 #[pymethods]
@@ -115,8 +115,9 @@ impl Pass {
 
 #[pyclass(frozen, module = "collector._kernel")]
 pub struct Program {
-    program: program::Program,
-    tallies: Vec<&'static [&'static str]>,
+    pub program: Arc<program::Program>,
+    /// For each op, the names of what it counts.
+    pub tallies: Vec<&'static [&'static str]>,
 }
 
 #[pymethods]
@@ -125,7 +126,7 @@ impl Program {
     fn new(ops: Vec<PyRef<'_, Op>>) -> Self {
         Self {
             tallies: ops.iter().map(|op| op.op.tallies()).collect(),
-            program: program::Program::new(ops.iter().map(|op| op.op.clone()).collect()),
+            program: Arc::new(program::Program::new(ops.iter().map(|op| op.op.clone()).collect())),
         }
     }
 
