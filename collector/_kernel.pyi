@@ -5,15 +5,16 @@ from typing import Self, final
 
 __all__ = [
     "Accumulator",
-    "GrpcServer",
     "KernelPanic",
     "MalformedInput",
     "Op",
     "OpCounts",
     "OptionError",
     "Origin",
+    "OtlpServer",
     "Pass",
     "Program",
+    "ServerCounts",
     "SpanBatch",
     "Ticket",
 ]
@@ -157,8 +158,30 @@ class Accumulator:
         """Bytes of memory held."""
 
 @final
-class GrpcServer:
-    """An OTLP/gRPC server on a thread of its own. What it has checked gathers until it is taken.
+class ServerCounts:
+    """What a server has answered by itself, and what happened to connections, since it was asked last."""
+
+    @property
+    def empty(self) -> int:
+        """Requests without spans, which are accepted."""
+    @property
+    def malformed(self) -> int: ...
+    @property
+    def unread(self) -> int:
+        """Requests that were refused before they were read."""
+    @property
+    def slow(self) -> int:
+        """Connections and requests that were cut because they took too long to arrive."""
+    @property
+    def broken(self) -> int:
+        """Connections that ended because of what was sent."""
+    @property
+    def crowded(self) -> int:
+        """Times that there was no room for another connection."""
+
+@final
+class OtlpServer:
+    """An OTLP server on a thread of its own. What it has checked gathers until it is taken.
 
     `fileno` is readable when there is something to take, when something was counted, when a client has gone away, and
     when all is over.
@@ -177,8 +200,7 @@ class GrpcServer:
         """Make the descriptor quiet. To be called before what is there is taken."""
     def take(self, max_bytes: int, each: bool) -> Ticket | None:
         """Requests that wait, in order, within a bound in bytes; one at a time if `each`."""
-    def counts(self) -> tuple[int, int, int]:
-        """Requests it has answered by itself since the last call: empty ones, malformed ones, and unread ones."""
+    def counts(self) -> ServerCounts: ...
     def drain(self) -> None:
         """Accept nothing more and finish what is under way."""
     def stop(self) -> None:

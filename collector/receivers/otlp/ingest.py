@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from collector._kernel import Ticket
+from collector._kernel import ServerCounts, Ticket
 from collector.component import Consumer
 from collector.errors import ConsumeError, MalformedError, PermanentError, RetryableError, ThrottledError
 from collector.ledger import ReceiverAccount
@@ -47,13 +47,16 @@ class Ingest:
         account.accepted += spans
         account.requests_accepted += 1
 
-    def count(self, *, empty: int, malformed: int, unread: int) -> None:
-        """Book requests that the kernel has answered by itself: none has spans that anybody took."""
+    def count(self, counts: ServerCounts) -> None:
+        """Book requests that the kernel has answered by itself, none with spans that anybody took, and connections."""
         account = self.account
-        account.requests_received += empty + malformed + unread
-        account.requests_accepted += empty
-        account.requests_refused += malformed + unread
-        account.requests_malformed += malformed
+        account.requests_received += counts.empty + counts.malformed + counts.unread
+        account.requests_accepted += counts.empty
+        account.requests_refused += counts.malformed + counts.unread
+        account.requests_malformed += counts.malformed
+        account.slow_clients += counts.slow
+        account.broken_connections += counts.broken
+        account.crowded += counts.crowded
 
     async def ticket(self, ticket: Ticket) -> None:
         """Answer a ticket when the pipelines have taken its requests, or refused them."""

@@ -20,6 +20,12 @@ pub struct Counts {
     pub malformed: u64,
     /// Refused before they were read: no room, or too large.
     pub unread: u64,
+    /// Connections and requests that were cut because a head or a body took too long.
+    pub slow: u64,
+    /// Connections that ended because of what their clients sent.
+    pub broken: u64,
+    /// Times that there was no room for another connection.
+    pub crowded: u64,
 }
 
 pub struct Inbox {

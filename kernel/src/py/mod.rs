@@ -38,7 +38,8 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<accumulator::Accumulator>()?;
     module.add_class::<batch::Origin>()?;
     module.add_class::<batch::SpanBatch>()?;
-    module.add_class::<net::GrpcServer>()?;
+    module.add_class::<net::OtlpServer>()?;
+    module.add_class::<net::ServerCounts>()?;
     module.add_class::<net::Ticket>()?;
     module.add_class::<program::Op>()?;
     module.add_class::<program::OpCounts>()?;

@@ -1,4 +1,4 @@
-//! `GrpcServer` and `Ticket`: the native transport as Python sees it.
+//! `OtlpServer` and `Ticket`: the native transport as Python sees it.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,13 +13,13 @@ use crate::net::inbox;
 use crate::net::server::{Server, Settings};
 
 #[pyclass(frozen, module = "collector._kernel")]
-pub struct GrpcServer {
+pub struct OtlpServer {
     server: Server,
     event: Arc<OwnedFd>,
 }
 
 #[pymethods]
-impl GrpcServer {
+impl OtlpServer {
     #[new]
     fn new(settings: &Bound<'_, PyAny>) -> PyResult<Self> {
         let settings: Settings =
@@ -54,9 +54,8 @@ impl GrpcServer {
         Some(Ticket(Mutex::new(Some(ticket))))
     }
 
-    fn counts(&self) -> (u64, u64, u64) {
-        let counts = self.server.inbox.counts();
-        (counts.empty, counts.malformed, counts.unread)
+    fn counts(&self) -> ServerCounts {
+        ServerCounts(self.server.inbox.counts())
     }
 
     fn drain(&self) {
@@ -74,6 +73,42 @@ impl GrpcServer {
 
     fn join(&self, py: Python<'_>) {
         py.detach(|| self.server.join());
+    }
+}
+
+#[pyclass(frozen, module = "collector._kernel")]
+pub struct ServerCounts(inbox::Counts);
+
+#[pymethods]
+impl ServerCounts {
+    #[getter]
+    fn empty(&self) -> u64 {
+        self.0.empty
+    }
+
+    #[getter]
+    fn malformed(&self) -> u64 {
+        self.0.malformed
+    }
+
+    #[getter]
+    fn unread(&self) -> u64 {
+        self.0.unread
+    }
+
+    #[getter]
+    fn slow(&self) -> u64 {
+        self.0.slow
+    }
+
+    #[getter]
+    fn broken(&self) -> u64 {
+        self.0.broken
+    }
+
+    #[getter]
+    fn crowded(&self) -> u64 {
+        self.0.crowded
     }
 }
 
