@@ -4,9 +4,8 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use http_body_util::BodyExt;
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use serde::Deserialize;
 
@@ -63,10 +62,18 @@ impl Http {
         let Some(format) = format else {
             return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, SUPPORTED);
         };
-        match self.export(exchange, head, body, peer, format).await {
-            Answer::Accepted => success(format),
-            Answer::Refused(refusal) => refuse(status(&refusal), &refusal, Some(format)),
+        let refusal = match self.export(exchange, head, body, peer, format).await {
+            Answer::Accepted => return success(format),
+            Answer::Refused(refusal) => refusal,
+        };
+        let status = status(&refusal);
+        let mut response = refuse(status, &refusal, Some(format));
+        let is_cut = matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT);
+        if is_cut && head.version < Version::HTTP_2 {
+            // The rest of the body stands in the way of any other request.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
+        response
     }
 
     async fn export(&self, exchange: &Exchange, head: &Parts, body: Incoming, peer: &str, format: Format) -> Answer {
