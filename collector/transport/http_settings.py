@@ -34,8 +34,6 @@ class CorsConfig(Config):
         for origin in self.allowed_origins:
             if origin.count("*") > 1:
                 raise FieldError("allowed_origins", f"may have one * in an origin, got {origin!r}")
-        if self.allowed_headers and not self.allowed_origins:
-            raise FieldError("allowed_headers", "has no effect without allowed_origins: name them, or remove this line")
 
 
 class DialerConfig(Config):
@@ -96,6 +94,11 @@ class HttpServerConfig(Config):
             if name not in _ENCODINGS:
                 known = ", ".join(name or '""' for name in _ENCODINGS)
                 raise FieldError("compression_algorithms", f"must be some of {known}, got {name!r}")
+
+    @property
+    def has_idle_cors(self) -> bool:
+        """Whether CORS is asked for and allows nobody, as in the Go collector."""
+        return self.cors is not None and not self.cors.allowed_origins
 
     @property
     def max_body_bytes(self) -> int:

@@ -79,6 +79,8 @@ class OtlpReceiver(Receiver):
         if protocols.grpc:
             self.grpc = await self._started("grpc", self._grpc_server(protocols.grpc))
         if protocols.http:
+            if protocols.http.has_idle_cors:
+                self.settings.logger.warning("protocols::http::cors has no effect without allowed_origins")
             self.http = await self._started("http", self._native_server("http", protocols.http))
 
     async def _started(self, protocol: str, server: Server) -> Server:
