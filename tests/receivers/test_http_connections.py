@@ -81,6 +81,18 @@ async def test_a_connection_that_lies_is_refused_and_closed(name: str) -> None:
     assert len(sink) == 3
 
 
+async def test_who_asks_before_the_body_is_told_whether_to_send_it() -> None:
+    """A body that will not be taken need not be sent."""
+    sink = Sink()
+    async with http_receiver(sink) as running:
+        taken = await raw(running, head(len(REQUEST), "Expect: 100-continue", "Connection: close") + REQUEST)
+        too_large = await raw(running, head(1 << 30, "Expect: 100-continue"))
+        lost = await raw(running, head(100, "Expect: 100-continue", "Connection: close", path="/v1/logs"))
+
+    assert [statuses(answer) for answer in (taken, too_large, lost)] == [[100, 200], [413], [404]]
+    assert len(sink) == 3
+
+
 async def test_mutated_connections_harm_nobody() -> None:
     """Bytes of a good connection, changed at random: the server goes on, and counts rightly."""
     chance = random.Random(7)

@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde::Deserialize;
+use socket2::TcpKeepalive;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
@@ -61,6 +62,10 @@ pub enum Life {
 const BACKLOG: i32 = 1024;
 /// After an error of `accept`, such as too many open files: trying again at once would spin.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Asks silent clients whether they are still there, as Go does.
+const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(15));
 
 pub struct Server {
     pub inbox: Arc<Inbox>,
@@ -190,6 +195,8 @@ impl Context {
         }
         let (stream, peer) = listener.accept().await?;
         stream.set_nodelay(true)?;
+        // Clients vanish without a word.
+        socket2::SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE)?;
         let member = self.crowd.join();
         spawn_local(async move {
             let life = self.life.clone();

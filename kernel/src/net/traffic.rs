@@ -172,4 +172,41 @@ mod tests {
         let traffic = heard(&[PREFACE, b"a ping"]);
         assert!(traffic.begun.get().is_none());
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_dawdles_from_its_first_byte() {
+        let limit = Duration::from_secs(60);
+        let traffic = Rc::new(heard(&[b"GET / HTTP/1.1\r\n\r\n"]));
+        traffic.request().answered(false);
+        tokio::time::advance(limit * 10).await;
+        traffic.heard(b"G");
+        let began = Instant::now();
+        traffic.dawdled(limit).await;
+        assert!((limit..limit + Duration::from_secs(1)).contains(&began.elapsed()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_may_get_shorter_while_it_lasts() {
+        let pause = Cell::new(Duration::from_secs(3600));
+        let (traffic, began) = (Traffic::default(), Instant::now());
+        let shortened = async {
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            pause.set(Duration::from_secs(10));
+        };
+        tokio::join!(traffic.quiet_for(|| pause.get()), shortened);
+        assert!((100..=106).contains(&began.elapsed().as_secs()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn there_is_no_silence_while_a_request_runs() {
+        let traffic = Rc::new(Traffic::default());
+        let began = Instant::now();
+        let request = async {
+            let running = traffic.request();
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            running.answered(false);
+        };
+        tokio::join!(request, traffic.quiet_for(|| Duration::from_secs(10)));
+        assert_eq!(began.elapsed().as_secs(), 110);
+    }
 }
