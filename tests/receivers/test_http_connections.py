@@ -197,6 +197,20 @@ async def test_a_body_that_takes_too_long_is_cut() -> None:
     assert len(sink) == 15
 
 
+async def test_hundreds_of_slow_clients_keep_nobody_waiting() -> None:
+    """Heads and bodies that drip, all at once: each is cut, and in between requests are served as ever."""
+    sink = Sink()
+    async with http_receiver(sink, read_header_timeout=1, read_timeout=1) as running:
+        slow = [asyncio.create_task(raw(running, data)) for data in [b"POST /v1", head(9000) + b"drip"] * 150]
+        for _ in range(20):
+            assert (await asyncio.wait_for(post(running, REQUEST), 5)).status == 200
+        answers = await asyncio.gather(*slow)
+        await until(lambda: account(running) == (300, 0))
+
+    assert [statuses(answer) for answer in answers] == [[], [408]] * 150
+    assert len(sink) == 60
+
+
 async def test_a_slow_pipeline_is_no_slow_client() -> None:
     """The times are those of the client: once its request is there, it may wait."""
     downstream = Blocking()
