@@ -132,7 +132,7 @@ async def test_an_empty_request_succeeds_without_the_pipeline(content_type: str)
     """Nobody downstream hears of a request without spans."""
     downstream = Failing()
     async with http_receiver(downstream) as running:
-        answer = await post(running, b"" if content_type == PROTOBUF else b"{}", content_type)
+        answer = await post(running, b"", content_type)
 
         account = running.settings.account.on("http")
 
@@ -140,6 +140,18 @@ async def test_an_empty_request_succeeds_without_the_pipeline(content_type: str)
     assert answer.body == (b"" if content_type == PROTOBUF else b'{"partialSuccess":{}}')
     assert downstream.refused == 0
     assert (account.requests_accepted, account.accepted) == (1, 0)
+
+
+async def test_json_is_refused_in_json() -> None:
+    """It is not supported yet."""
+    async with http_receiver(Sink()) as running:
+        answer = await post(running, b'{"resourceSpans": []}', JSON)
+
+    assert (answer.status, answer.headers["content-type"]) == (415, JSON)
+    assert json.loads(answer.body) == {
+        "code": 12,
+        "message": "JSON is not supported yet: send application/x-protobuf",
+    }
 
 
 REFUSALS: list[tuple[ConsumeError, int, int, str | None, float | None]] = [

@@ -45,7 +45,7 @@ class OtlpProtocols(Config):
     grpc: Section[GrpcServerConfig] = None
     """OTLP/gRPC; on when the key is there, also without a value."""
     http: Section[OtlpHttpConfig] = None
-    """OTLP/HTTP, protobuf and JSON; on when the key is there, also without a value."""
+    """OTLP/HTTP; on when the key is there, also without a value."""
 
 
 class OtlpReceiverConfig(Config):

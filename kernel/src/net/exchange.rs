@@ -191,6 +191,8 @@ fn decode(message: Bytes, format: Format, origin: Option<Arc<Origin>>) -> Result
     let malformed = |error: Malformed| Refusal::new(Code::InvalidArgument, error.to_string());
     match format {
         Format::Protobuf => SpanBatch::decode(message, origin).map_err(malformed),
+        // Nothing is no JSON, but nobody is served by refusing it.
+        Format::Json if message.is_empty() => SpanBatch::decode(message, origin).map_err(malformed),
         Format::Json => {
             Err(Refusal::new(Code::Unimplemented, "JSON is not supported yet: send application/x-protobuf"))
         }

@@ -193,7 +193,7 @@ fn response(status: StatusCode, media_type: &'static str, body: Bytes) -> Respon
 fn status(refusal: &Refusal) -> StatusCode {
     match refusal.code {
         Code::InvalidArgument => StatusCode::BAD_REQUEST,
-        Code::Unimplemented => StatusCode::NOT_FOUND,
+        Code::Unimplemented => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::DeadlineExceeded => StatusCode::REQUEST_TIMEOUT,
         Code::ResourceExhausted if refusal.retry_after_ms.is_some() => StatusCode::TOO_MANY_REQUESTS,
         Code::ResourceExhausted => StatusCode::PAYLOAD_TOO_LARGE,
