@@ -6,7 +6,6 @@ from typing import Self, final
 __all__ = [
     "Bell",
     "Gate",
-    "GrpcServer",
     "Hold",
     "KernelPanic",
     "MalformedInput",
@@ -14,9 +13,11 @@ __all__ = [
     "OpCounts",
     "OptionError",
     "Origin",
+    "OtlpServer",
     "Pass",
     "Plan",
     "Program",
+    "ServerCounts",
     "SpanBatch",
     "StageCounts",
     "Ticket",
@@ -227,18 +228,53 @@ class Plan:
         """What was counted since the last call: an entry for each stage, and one for the hold."""
 
 @final
-class GrpcServer:
-    """An OTLP/gRPC server on a thread of its own. What it has checked gathers until it is taken.
+class ServerCounts:
+    """What a server has answered by itself, and what happened to connections, since it was asked last."""
+
+    @property
+    def empty(self) -> int:
+        """Requests without spans, which are accepted."""
+    @property
+    def malformed(self) -> int: ...
+    @property
+    def unread(self) -> int:
+        """Requests that were refused before they were read."""
+    @property
+    def accepted(self) -> int:
+        """Requests that a plan took."""
+    @property
+    def accepted_spans(self) -> int: ...
+    @property
+    def refused(self) -> int:
+        """Requests that a plan refused."""
+    @property
+    def refused_spans(self) -> int: ...
+    @property
+    def repaired(self) -> int:
+        """Strings in the requests of a plan that were repaired."""
+    @property
+    def bugs(self) -> int:
+        """Requests among the refused that met a bug."""
+    @property
+    def slow(self) -> int:
+        """Connections and requests that were cut because they took too long to arrive."""
+    @property
+    def broken(self) -> int:
+        """Connections that ended because of what was sent."""
+    @property
+    def crowded(self) -> int:
+        """Times that there was no room for another connection."""
+
+@final
+class OtlpServer:
+    """An OTLP server on a thread of its own. What it has checked gathers until it is taken.
 
     `fileno` is readable when there is something to take, when something was counted, when a client has gone away, and
     when all is over.
     """
 
     def __new__(cls, settings: Mapping[str, object], plan: Plan | None = None) -> Self:
-        """Listen and serve. Raises `OSError` if the address cannot be had. See `kernel/src/net/server.rs`.
-
-        With a plan, requests go through it and are never there to be taken.
-        """
+        """Listen and serve. Raises `OSError` if the address cannot be had. See `kernel/src/net/server.rs`."""
     @property
     def port(self) -> int:
         """The bound port."""
@@ -250,8 +286,7 @@ class GrpcServer:
         """Make the descriptor quiet. To be called before what is there is taken."""
     def take(self, max_bytes: int, each: bool) -> Ticket | None:
         """Requests that wait, in order, within a bound in bytes; one at a time if `each`."""
-    def counts(self) -> dict[str, int]:
-        """Requests it has answered by itself since the last call. See `Counts` in `kernel/src/net/inbox.rs`."""
+    def counts(self) -> ServerCounts: ...
     def drain(self) -> None:
         """Accept nothing more and finish what is under way."""
     def stop(self) -> None:

@@ -82,6 +82,12 @@ class ReceiverAccount(Account):
     """Requests that could not be read: they have no spans to count, and are among the refused."""
     repaired_strings: int = 0
     """Strings that were not UTF-8 and were repaired."""
+    slow_clients: int = 0
+    """Connections and requests that were cut because they took too long to arrive."""
+    broken_connections: int = 0
+    """Connections that ended because of what was sent."""
+    crowded: int = 0
+    """Times that there was no room for another connection."""
 
     def problem(self) -> str | None:
         """Say which equation does not hold, or `None`."""

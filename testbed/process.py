@@ -17,6 +17,7 @@ import psutil
 
 READY = "Everything is ready"
 RECEIVER = "Starting GRPC server"
+HTTP_RECEIVER = "Starting HTTP server"
 METRICS = "Serving metrics"
 _ENDPOINT = re.compile(r"endpoint=(\S+)")
 

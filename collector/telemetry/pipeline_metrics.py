@@ -69,6 +69,17 @@ def _receivers(metrics: Metrics, ledger: Ledger) -> None:
         "Strings that were not UTF-8 and were repaired.",
         lambda a: a.repaired_strings,
     )
+    counter(
+        "spanmill_receiver_slow_clients",
+        "Connections and requests that were cut because they took too long to arrive.",
+        lambda a: a.slow_clients,
+    )
+    counter(
+        "spanmill_receiver_broken_connections",
+        "Connections that ended because of what was sent.",
+        lambda a: a.broken_connections,
+    )
+    counter("spanmill_receiver_crowded", "Times that there was no room for another connection.", lambda a: a.crowded)
 
 
 def _processors(metrics: Metrics, ledger: Ledger) -> None:

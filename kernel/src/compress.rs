@@ -46,7 +46,10 @@ pub fn inflate(encoding: Encoding, body: Bytes, limit: usize) -> Result<Bytes, I
         Encoding::Gzip => read(MultiGzDecoder::new(&body[..]), body.len(), limit),
         Encoding::Deflate => read(ZlibDecoder::new(&body[..]), body.len(), limit),
         Encoding::Zstd => {
-            let decoder = zstd::stream::read::Decoder::with_buffer(&body[..]).map_err(|_| InflateError::Broken)?;
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(&body[..]).map_err(|_| InflateError::Broken)?;
+            // Memory for as much as a frame says it looks back: more than may come out is a lie, 8 MiB are usual.
+            let window = usize::BITS - limit.leading_zeros();
+            decoder.window_log_max(window.clamp(23, 27)).map_err(|_| InflateError::Broken)?;
             read(decoder, body.len(), limit)
         }
     }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Literal
 
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpanExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from testbed.demo.traffic import KINDS
 
@@ -26,7 +28,9 @@ class Sent(SpanProcessor):
 class Application:
     """A service that sends its spans to `endpoint`. `instance` tells its runs apart."""
 
-    def __init__(self, endpoint: str, instance: str, seed: int | None = None) -> None:
+    def __init__(
+        self, endpoint: str, instance: str, seed: int | None = None, *, protocol: Literal["grpc", "http"] = "grpc"
+    ) -> None:
         self.instance = instance
         self.sent = Sent()
         self._random = Random(seed)
@@ -40,9 +44,12 @@ class Application:
         # The SDK keeps 128 events of a span by default; a streamed answer has more.
         self._provider = TracerProvider(resource=resource, span_limits=SpanLimits(max_events=1000))
         self._provider.add_span_processor(self.sent)
-        self._provider.add_span_processor(
-            BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, insecure=True), schedule_delay_millis=200)
-        )
+        exporter: SpanExporter
+        if protocol == "grpc":
+            exporter = GrpcSpanExporter(endpoint=endpoint, insecure=True)
+        else:
+            exporter = HttpSpanExporter(endpoint=f"{endpoint}/v1/traces")
+        self._provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=200))
 
     def round(self) -> None:
         """Serve one request of each kind, and answer two probes."""

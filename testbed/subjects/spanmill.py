@@ -25,14 +25,13 @@ def _version() -> str:
     return f"{version('spanmill')} ({revision()})"
 
 
-SUBJECT = Subject("spanmill", "Spanmill", _command(), _version, protocols=("grpc",), compressions=("none", "gzip"))
+SUBJECT = Subject("spanmill", "Spanmill", _command(), _version, compressions=("none", "gzip"))
 
 NATIVE = Subject(
     "spanmill-native",
     "Spanmill, native engine",
     _command("receivers.otlp.protocols.grpc.engine=native"),
     _version,
-    protocols=("grpc",),
     compressions=("none", "gzip"),
     configured_as="spanmill",
 )

@@ -19,6 +19,7 @@ def shipped() -> Arguments:
     def arguments(directory: Path, address: str, **settings: str) -> list[str]:
         overrides = {
             "receivers.otlp.protocols.grpc.endpoint": "127.0.0.1:0",
+            "receivers.otlp.protocols.http.endpoint": "127.0.0.1:0",
             "extensions.health_check.endpoint": "127.0.0.1:0",
             "exporters.file.path": str(directory / "spans.jsonl"),
             "exporters.otlp_grpc.endpoint": address,

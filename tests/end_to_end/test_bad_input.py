@@ -1,5 +1,8 @@
 """Each row of the table in `docs/bad-input.md`, sent to a running collector between two good requests."""
 
+import contextlib
+import functools
+import http.client
 import itertools
 import random
 import re
@@ -9,25 +12,31 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from collector.testing import make_request
 from testbed.backend import Arrived, Backend
-from testbed.process import CollectorProcess
+from testbed.process import HTTP_RECEIVER, CollectorProcess
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "bad-input.md"
-TRACES, METRICS, LOGS = (
-    f"/opentelemetry.proto.collector.{signal}.v1.{service}Service/Export"
-    for signal, service in (("trace", "Trace"), ("metrics", "Metrics"), ("logs", "Logs"))
-)
+METHODS = {
+    signal: f"/opentelemetry.proto.collector.{package}.v1.{service}Service/Export"
+    for signal, package, service in (
+        ("traces", "trace", "Trace"),
+        ("metrics", "metrics", "Metrics"),
+        ("logs", "logs", "Logs"),
+    )
+}
 
 
 def table() -> dict[str, frozenset[str]]:
-    """Read which statuses the document allows for each input."""
-    rows = re.findall(r"^\| (.+?) \| .+? \| ([A-Z_]+(?: or [A-Z_]+)?) \|$", DOCUMENT.read_text(), re.MULTILINE)
-    return {name: frozenset(statuses.split(" or ")) for name, statuses in rows}
+    """Read which statuses of gRPC and of HTTP the document allows for each input."""
+    row = r"^\| (.+?) \| .+? \| ([A-Z_]+(?: or [A-Z_]+)?) \| (\d+(?: or \d+)?) \|$"
+    rows = re.findall(row, DOCUMENT.read_text(), re.MULTILINE)
+    return {name: frozenset(f"{grpc} or {http}".split(" or ")) for name, grpc, http in rows}
 
 
 def field(number: int, body: bytes, wire_type: int = 2) -> bytes:
@@ -102,7 +111,7 @@ class Case:
 
     requests: Callable[[], Iterator[bytes]]
     arrives: Callable[[list[Arrived]], object] = lambda spans: not spans
-    method: str = TRACES
+    signal: str = "traces"
 
 
 def sends(
@@ -160,14 +169,20 @@ CASES = {
         lambda spans: [(s.span.name, s.scope, s.resource) for s in spans] == [("early", "scope", {"key": "value"})],
     ),
     "empty request": sends(b""),
-    "request larger than `max_recv_msg_size_mib`": sends(lambda: span(field(5, b"x" * (4 << 20)))),
-    "request with metrics": Case(lambda: iter([b""]), method=METRICS),
-    "request with logs": Case(lambda: iter([b""]), method=LOGS),
+    "request larger than `max_recv_msg_size_mib` or `max_request_body_size`": sends(
+        lambda: span(field(5, b"x" * (4 << 20)))
+    ),
+    "request with metrics": Case(lambda: iter([b""]), signal="metrics"),
+    "request with logs": Case(lambda: iter([b""]), signal="logs"),
     "random mutations of a good request": Case(mutations, arrives=lambda spans: True),
 }
 
 CONFIG = """
-receivers: {otlp: {protocols: {grpc: {endpoint: "127.0.0.1:0"}}}}
+receivers:
+  otlp:
+    protocols:
+      grpc: {endpoint: "127.0.0.1:0"}
+      http: {endpoint: "127.0.0.1:0", max_request_body_size: 4194304}
 processors:
   filter: {trace_conditions: ['span.name == "never"']}
 exporters:
@@ -184,44 +199,59 @@ service:
 
 @dataclass(frozen=True)
 class Running:
-    """A collector in front of a backend, and a channel to it."""
+    """A collector in front of a backend, and a way to it: to send bytes of a signal, and get the name of the status."""
 
     backend: Backend
     collector: CollectorProcess
-    channel: grpc.Channel
+    send: Callable[[bytes, str], tuple[str, str]]
     numbers: Iterator[int]
-
-    def send(self, data: bytes, method: str = TRACES) -> str:
-        """Send bytes, and give the name of the status."""
-        try:
-            self.channel.unary_unary(method)(data, timeout=10)
-        except grpc.RpcError as error:
-            status: str = error.code().name
-            return status
-        return "OK"
 
     def send_good(self) -> set[str]:
         """Send a good request, and give the ids of its spans."""
         data = good(next(self.numbers))
-        assert self.send(data) == "OK"
+        assert self.send(data, "traces")[0] in {"OK", "200"}
         [group] = ExportTraceServiceRequest.FromString(data).resource_spans
         return {one.span_id.hex() for one in group.scope_spans[0].spans}
 
 
-@pytest.fixture(scope="module", params=["grpcio", "native"])
+def over_grpc(channel: grpc.Channel, data: bytes, signal: str) -> tuple[str, str]:
+    """Send bytes, and give the name of the status and the message."""
+    try:
+        channel.unary_unary(METHODS[signal])(data, timeout=10)
+    except grpc.RpcError as error:
+        return error.code().name, error.details()
+    return "OK", ""
+
+
+def over_http(address: str, data: bytes, signal: str) -> tuple[str, str]:
+    """Send bytes, and give the status and the message."""
+    connection = http.client.HTTPConnection(address, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("POST", f"/v1/{signal}", data, {"content-type": "application/x-protobuf"})
+        answer = connection.getresponse()
+        return str(answer.status), Status.FromString(answer.read()).message
+
+
+@pytest.fixture(scope="module", params=["grpcio", "native", "http"])
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A collector as a service would meet it, for all cases in a row: the verdicts are the same on each engine."""
+    """A collector as a service would meet it, for all cases in a row: the verdicts are the same on each transport."""
     path = tmp_path_factory.mktemp("bad-input") / "collector.yaml"
     path.write_text(CONFIG)
     with Backend() as backend:
+        engine = "native" if request.param == "http" else request.param
         settings = {
             "exporters.otlp_grpc.endpoint": backend.address,
-            "receivers.otlp.protocols.grpc.engine": request.param,
+            "receivers.otlp.protocols.grpc.engine": engine,
         }
         overrides = (part for key, value in settings.items() for part in ("--set", f"{key}={value}"))
         collector = CollectorProcess(["--config", str(path), *overrides])
         with collector, grpc.insecure_channel(collector.address()) as channel:
-            yield Running(backend, collector, channel, itertools.count(1000, 10))
+            send = (
+                functools.partial(over_http, collector.address(HTTP_RECEIVER))
+                if request.param == "http"
+                else functools.partial(over_grpc, channel)
+            )
+            yield Running(backend, collector, send, itertools.count(1000, 10))
 
 
 def test_the_document_and_the_cases_are_the_same() -> None:
@@ -235,7 +265,7 @@ def test_gets_its_verdict_and_spares_its_neighbours(running: Running, name: str)
     case, before = CASES[name], len(running.backend.spans)
 
     neighbours = running.send_good()
-    statuses = {running.send(data, case.method) for data in case.requests()}
+    statuses = {running.send(data, case.signal)[0] for data in case.requests()}
     neighbours |= running.send_good()
 
     assert statuses <= table()[name]
@@ -247,9 +277,7 @@ def test_gets_its_verdict_and_spares_its_neighbours(running: Running, name: str)
 
 def test_a_refusal_says_what_and_where(running: Running) -> None:
     """The text names the field and the byte."""
-    with pytest.raises(grpc.RpcError) as caught:
-        running.channel.unary_unary(TRACES)(span(field(1, b"\x01" * 15), valid=False), timeout=10)
+    _, details = running.send(span(field(1, b"\x01" * 15), valid=False), "traces")
 
-    details = caught.value.details()
     assert "15 bytes instead of 16" in details
     assert "resource_spans[0].scope_spans[0].spans[0].trace_id" in details

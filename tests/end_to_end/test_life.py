@@ -5,6 +5,7 @@ import socket
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from click.testing import CliRunner
@@ -12,14 +13,15 @@ from click.testing import CliRunner
 from collector.cli import cli
 from testbed.backend import Backend
 from testbed.demo.application import Application
-from testbed.process import CollectorProcess
+from testbed.process import HTTP_RECEIVER, RECEIVER, CollectorProcess
 
 Arguments = Callable[..., list[str]]
 
 
-def _send(collector: CollectorProcess, rounds: int = 2) -> set[str]:
+def _send(collector: CollectorProcess, rounds: int = 2, protocol: Literal["grpc", "http"] = "grpc") -> set[str]:
     """Send some traffic, and give the ids of the spans that shall arrive when nothing is sampled out."""
-    application = Application(f"http://{collector.address()}", "test", seed=3)
+    address = collector.address(HTTP_RECEIVER if protocol == "http" else RECEIVER)
+    application = Application(f"http://{address}", "test", seed=3, protocol=protocol)
     for _ in range(rounds):
         application.round()
     application.close()
@@ -40,6 +42,22 @@ def test_drains_what_it_holds_when_it_is_asked_to_end(shipped: Arguments, tmp_pa
     assert status == 0
     assert {span.id for span in backend.spans} == sent
     assert any("Shutdown complete" in line for line in collector.log)
+
+
+def test_takes_from_both_exporters_of_the_sdk(shipped: Arguments, tmp_path: Path, backend: Backend) -> None:
+    """Spans that an SDK sends over gRPC and over HTTP arrive side by side, each by its id and as it was."""
+    with CollectorProcess(shipped(tmp_path, backend.address, **ALL)) as collector:
+        grpc = _send(collector)
+        http = _send(collector, protocol="http")
+        arrived = {span.id: span for span in backend.wait(lambda spans: {span.id for span in spans} >= grpc | http)}
+
+    assert grpc
+    assert http
+    assert arrived.keys() == grpc | http
+    assert not grpc & http
+    assert {span.scope for id, span in arrived.items() if id in http} == {
+        span.scope for id, span in arrived.items() if id in grpc
+    }
 
 
 def test_waits_for_a_backend_that_comes_later(shipped: Arguments, tmp_path: Path) -> None:

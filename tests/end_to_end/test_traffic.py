@@ -188,12 +188,12 @@ def test_the_ledger_adds_up_on_the_metrics_page(name: str, request: pytest.Fixtu
     """Received, filtered, sampled out and sent spans are in balance, and agree with what is at the backend."""
     run: Run = request.getfixturevalue(name)
     metrics = run.metrics
-    accepted = _metric(metrics, "otelcol_receiver_accepted_spans")
+    accepted = _metric(metrics, "otelcol_receiver_accepted_spans", 'transport="grpc"')
     filtered = _metric(metrics, "spanmill_processor_filtered_spans", "filter/noise")
     sampled_out = _metric(metrics, "spanmill_processor_sampled_out_spans", "probabilistic_sampler")
 
     assert accepted == len(run.sent)
-    assert _metric(metrics, "otelcol_receiver_refused_spans") == 0
+    assert _metric(metrics, "otelcol_receiver_refused_spans", 'transport="grpc"') == 0
     assert filtered == 2 * ROUNDS
     assert accepted == filtered + sampled_out + len(run.arrived)
     for exporter in ("debug", "file", "otlp_grpc"):

@@ -1,4 +1,4 @@
-"""`otlp`: receive spans over OTLP/gRPC, as every OpenTelemetry SDK sends them.
+"""`otlp`: receive spans over OTLP/gRPC and OTLP/HTTP, as every OpenTelemetry SDK sends them.
 
 A client is answered when the first stage that holds spans has taken responsibility for its request, and refused with a
 status that tells it whether to send again. One receiver may feed several pipelines.
@@ -9,22 +9,26 @@ status that tells it whether to send again. One receiver may feed several pipeli
           grpc:
             endpoint: localhost:4317
             max_recv_msg_size_mib: 16
+          http:
+            endpoint: localhost:4318
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from collector.component import Consumer, Host, Receiver, Settings
 from collector.config.types import Config, FieldError, Section
 from collector.errors import StartError
 from collector.ledger import ReceiverAccounts
+from collector.receivers.otlp.http_config import OtlpHttpConfig
 from collector.receivers.otlp.ingest import Ingest
 from collector.transport.settings import GrpcServerConfig
 
 
 class Server(Protocol):
-    """Serves OTLP/gRPC: with grpcio, or in the kernel."""
+    """Serves a protocol: with grpcio, or in the kernel."""
 
     address: str
 
@@ -35,21 +39,13 @@ class Server(Protocol):
         """Accept nothing more and wait for what is under way. When it is cancelled, that is broken off."""
 
 
-class HttpServerConfig(Config):
-    """OTLP/HTTP. Not supported yet."""
-
-    def __post_init__(self) -> None:
-        """Refuse the section."""
-        raise ValueError("is not supported yet: only grpc is")
-
-
 class OtlpProtocols(Config):
     """The protocols to speak."""
 
     grpc: Section[GrpcServerConfig] = None
     """OTLP/gRPC; on when the key is there, also without a value."""
-    http: Section[HttpServerConfig] = None
-    """OTLP/HTTP. Not supported yet."""
+    http: Section[OtlpHttpConfig] = None
+    """OTLP/HTTP; on when the key is there, also without a value."""
 
 
 class OtlpReceiverConfig(Config):
@@ -60,12 +56,12 @@ class OtlpReceiverConfig(Config):
 
     def __post_init__(self) -> None:
         """Check what the fields' types cannot say."""
-        if self.protocols.grpc is None:
-            raise FieldError("protocols", "must have at least one protocol: grpc")
+        if self.protocols.grpc is None and self.protocols.http is None:
+            raise FieldError("protocols", "must have at least one protocol: grpc or http")
 
 
 class OtlpReceiver(Receiver):
-    """Listens for OTLP/gRPC."""
+    """Listens for OTLP, on a port for each protocol."""
 
     config_type = OtlpReceiverConfig
     config: OtlpReceiverConfig
@@ -73,38 +69,53 @@ class OtlpReceiver(Receiver):
     def __init__(self, config: OtlpReceiverConfig, settings: Settings[ReceiverAccounts], next: Consumer) -> None:
         super().__init__(config, settings, next)
         self.grpc: Server | None = None
-        """The server, while the receiver runs. Its `address` is the bound one."""
+        """The server of OTLP/gRPC, while the receiver runs. Its `address` is the bound one."""
+        self.http: Server | None = None
+        """The server of OTLP/HTTP, while the receiver runs."""
 
     async def start(self, host: Host) -> None:
-        """Listen. Raises `StartError` when the address cannot be had or the settings cannot be fulfilled."""
-        assert self.config.protocols.grpc is not None  # noqa: S101  the settings were checked
-        server = self._server(self.config.protocols.grpc)
+        """Listen. Raises `StartError` when an address cannot be had or the settings cannot be fulfilled."""
+        protocols = self.config.protocols
+        if protocols.grpc:
+            self.grpc = await self._started("grpc", self._grpc_server(protocols.grpc))
+        if protocols.http:
+            if protocols.http.has_idle_cors:
+                self.settings.logger.warning("protocols::http::cors has no effect without allowed_origins")
+            self.http = await self._started("http", self._native_server("http", protocols.http))
+
+    async def _started(self, protocol: str, server: Server) -> Server:
         try:
             await server.start()
         except StartError as error:
-            raise error.below("protocols::grpc") from error
-        self.grpc = server
-        self.settings.logger.info("Starting GRPC server", extra={"endpoint": server.address})
+            await self.shutdown()
+            raise error.below(f"protocols::{protocol}") from error
+        self.settings.logger.info(f"Starting {protocol.upper()} server", extra={"endpoint": server.address})
+        return server
 
-    def _server(self, config: GrpcServerConfig) -> Server:
+    def _grpc_server(self, config: GrpcServerConfig) -> Server:
         """Make the server of the engine that is asked for. The other one is not even imported."""
-        ingest = Ingest(self.next, self.settings.account, "grpc", self.settings.logger)
         if config.engine == "native":
-            from collector.receivers.otlp.native_server import NativeServer  # noqa: PLC0415
-
-            return NativeServer(
-                config,
-                ingest,
-                needs_origin=self.needs_origin,
-                one_by_one=self.one_by_one,
-                offload=self.offload if config.offload else None,
-            )
+            return self._native_server("grpc", config)
         from collector.receivers.otlp.grpc_server import GrpcServer  # noqa: PLC0415
 
-        return GrpcServer(config, ingest, needs_origin=self.needs_origin)
+        return GrpcServer(config, self._ingest("grpc"), needs_origin=self.needs_origin)
+
+    def _native_server(self, protocol: str, config: GrpcServerConfig | OtlpHttpConfig) -> Server:
+        from collector.receivers.otlp.native_server import NativeServer  # noqa: PLC0415
+
+        return NativeServer(
+            config,
+            self._ingest(protocol),
+            needs_origin=self.needs_origin,
+            one_by_one=self.one_by_one,
+            offload=self.offload if config.offload else None,
+        )
+
+    def _ingest(self, protocol: str) -> Ingest:
+        return Ingest(self.next, self.settings.account, protocol, self.settings.logger)
 
     async def shutdown(self) -> None:
         """Accept nothing more and answer what is under way. A shutdown that is cancelled breaks that off."""
-        if self.grpc is not None:
-            await self.grpc.shutdown()
-            self.grpc = None
+        servers = [server for server in (self.grpc, self.http) if server is not None]
+        self.grpc = self.http = None
+        await asyncio.gather(*(server.shutdown() for server in servers))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from collector._kernel import Ticket
+from collector._kernel import ServerCounts, Ticket
 from collector.component import Consumer
 from collector.errors import ConsumeError, MalformedError, PermanentError, RetryableError, ThrottledError
 from collector.ledger import ReceiverAccounts
@@ -49,31 +49,23 @@ class Ingest:
         account.accepted += spans
         account.requests_accepted += 1
 
-    def count(
-        self,
-        *,
-        empty: int,
-        malformed: int,
-        unread: int,
-        accepted: int,
-        accepted_spans: int,
-        refused: int,
-        refused_spans: int,
-        repaired: int,
-        broken: int,
-    ) -> None:
-        """Book requests that the kernel has answered by itself: those without spans, and those of a plan."""
+    def count(self, counts: ServerCounts) -> None:
+        """Book requests that the kernel has answered by itself, those of a plan among them, and connections."""
         account = self.account
-        account.requests_received += empty + malformed + unread + accepted + refused
-        account.requests_accepted += empty + accepted
-        account.requests_refused += malformed + unread + refused
-        account.requests_malformed += malformed
-        account.received += accepted_spans + refused_spans
-        account.accepted += accepted_spans
-        account.refused += refused_spans
-        account.repaired_strings += repaired
-        if broken:
-            self.logger.error(f"a bug in the kernel: it has refused {broken} requests because of it")
+        accepted, refused = counts.empty + counts.accepted, counts.malformed + counts.unread + counts.refused
+        account.requests_received += accepted + refused
+        account.requests_accepted += accepted
+        account.requests_refused += refused
+        account.requests_malformed += counts.malformed
+        account.slow_clients += counts.slow
+        account.broken_connections += counts.broken
+        account.crowded += counts.crowded
+        account.received += counts.accepted_spans + counts.refused_spans
+        account.accepted += counts.accepted_spans
+        account.refused += counts.refused_spans
+        account.repaired_strings += counts.repaired
+        if counts.bugs:
+            self.logger.error(f"a bug in the kernel: {counts.bugs} requests were refused because of it")
 
     async def ticket(self, ticket: Ticket) -> None:
         """Answer a ticket when the pipelines have taken its requests, or refused them."""

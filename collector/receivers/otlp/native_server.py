@@ -1,4 +1,4 @@
-"""OTLP/gRPC without grpcio: the kernel accepts, inflates and checks requests, and Python takes what has gathered.
+"""OTLP over HTTP, and over gRPC without grpcio: the kernel serves, and Python takes what has gathered.
 
 All that is there is taken as one *ticket*: one batch, one await, and one answer for each request in it. The busier the
 pipeline is, the more requests share its cost. Where the kernel can run the front of the pipeline, there are no tickets:
@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import time
 
-from collector._kernel import GrpcServer as KernelServer
-from collector._kernel import Ticket
+from collector._kernel import OtlpServer, Ticket
 from collector.errors import StartError
 from collector.offload import Offload
+from collector.receivers.otlp.http_config import OtlpHttpConfig
 from collector.receivers.otlp.ingest import Ingest
+from collector.transport.connections import Troubles, most_connections
 from collector.transport.settings import GrpcServerConfig, join_endpoint, resolve
 
 TICKET_BYTES = 4 << 20
@@ -24,14 +26,20 @@ MOST_TICKETS = 16
 """That are under way at a time. Behind them requests gather, within `MOST_IN_FLIGHT`."""
 MOST_IN_FLIGHT = 256 << 20
 """Bytes of requests that were not answered yet. Further ones are told to come back."""
+MOST_STREAMS = 250
+"""Requests at a time on one connection of HTTP/2, where nothing else can be said. As in Go."""
+INTRODUCTION = 10.0
+"""Seconds until a client of gRPC has said that it is one."""
+BODY = 60.0
+"""Seconds that the body of a gRPC request may take to arrive. Until then it takes of `MOST_IN_FLIGHT`."""
 
 
 class NativeServer:
-    """Serves the TraceService at one endpoint."""
+    """Serves OTLP at one endpoint."""
 
     def __init__(
         self,
-        config: GrpcServerConfig,
+        config: GrpcServerConfig | OtlpHttpConfig,
         ingest: Ingest,
         *,
         needs_origin: bool,
@@ -43,9 +51,10 @@ class NativeServer:
         self._needs_origin = needs_origin
         self._one_by_one = one_by_one
         self._plan = offload.plan if offload else None
-        self._server: KernelServer | None = None
+        self._server: OtlpServer | None = None
         self._tickets: dict[asyncio.Task[None], Ticket] = {}
         self._ended = asyncio.Event()
+        self._troubles = Troubles()
         self.address = ""
         """The bound address, known once it has started."""
 
@@ -60,25 +69,19 @@ class NativeServer:
         self._ingest.sources.append(self._refresh)
         asyncio.get_running_loop().add_reader(server.fileno(), self._hear, server)
 
-    def _listen(self, host: str, port: int) -> KernelServer:
+    def _listen(self, host: str, port: int) -> OtlpServer:
         config = self._config
-        keepalive = config.keepalive and config.keepalive.server_parameters
         settings = {
             "host": host,
             "port": port,
-            "max_message": config.max_recv_bytes,
+            "max_connections": most_connections(),
             "max_in_flight": MOST_IN_FLIGHT,
-            "max_streams": config.max_concurrent_streams,
-            "max_connection_idle": float(keepalive.max_connection_idle) if keepalive else 0.0,
-            "max_connection_age": float(keepalive.max_connection_age) if keepalive else 0.0,
-            "max_connection_age_grace": float(keepalive.max_connection_age_grace) if keepalive else 0.0,
-            "keepalive_time": float(keepalive.time) if keepalive else 0.0,
-            "keepalive_timeout": float(keepalive.timeout) if keepalive else 0.0,
             "needs_origin": self._needs_origin,
             "include_metadata": config.include_metadata,
+            **(_grpc(config) if isinstance(config, GrpcServerConfig) else _http(config)),
         }
         try:
-            return KernelServer(settings, self._plan)
+            return OtlpServer(settings, self._plan)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise StartError(f"cannot listen on {join_endpoint(host, port)}: {reason.lower()}") from error
@@ -104,7 +107,7 @@ class NativeServer:
             self._ingest.sources.remove(self._refresh)
             self._count(server)
 
-    def _hear(self, server: KernelServer) -> None:
+    def _hear(self, server: OtlpServer) -> None:
         """Take what has arrived: the kernel has rung."""
         server.clear()
         self._count(server)
@@ -120,10 +123,15 @@ class NativeServer:
         if self._server:
             self._count(self._server)
 
-    def _count(self, server: KernelServer) -> None:
-        self._ingest.count(**server.counts())
+    def _count(self, server: OtlpServer) -> None:
+        counts = server.counts()
+        self._ingest.count(counts)
+        now = time.monotonic()
+        line = self._troubles.note(slow=counts.slow, broken=counts.broken, crowded=counts.crowded, now=now)
+        if line:
+            self._ingest.logger.warning(line, extra={"endpoint": self.address})
 
-    def _take(self, server: KernelServer) -> None:
+    def _take(self, server: OtlpServer) -> None:
         while len(self._tickets) < MOST_TICKETS:
             ticket = server.take(TICKET_BYTES, self._one_by_one)
             if ticket is None:
@@ -136,6 +144,52 @@ class NativeServer:
             # Not at the end of the task itself: one that is cancelled before its first step does nothing at all.
             task.add_done_callback(functools.partial(self._done, server))
 
-    def _done(self, server: KernelServer, task: asyncio.Task[None]) -> None:
+    def _done(self, server: OtlpServer, task: asyncio.Task[None]) -> None:
         del self._tickets[task]
         self._take(server)
+
+
+def _grpc(config: GrpcServerConfig) -> dict[str, object]:
+    keepalive = config.keepalive and config.keepalive.server_parameters
+    return {
+        "protocol": "grpc",
+        "max_message": config.max_recv_bytes,
+        "max_streams": config.max_concurrent_streams,
+        "read_header_timeout": INTRODUCTION,
+        "read_timeout": BODY,
+        "keep_alives": True,
+        "max_connection_idle": float(keepalive.max_connection_idle) if keepalive else 0.0,
+        "max_connection_age": float(keepalive.max_connection_age) if keepalive else 0.0,
+        "max_connection_age_grace": float(keepalive.max_connection_age_grace) if keepalive else 0.0,
+        "keepalive_time": float(keepalive.time) if keepalive else 0.0,
+        "keepalive_timeout": float(keepalive.timeout) if keepalive else 0.0,
+    }
+
+
+def _http(config: OtlpHttpConfig) -> dict[str, object]:
+    cors = config.cors if config.cors and config.cors.allowed_origins else None
+    return {
+        "protocol": {
+            "http": {
+                "traces_url_path": config.traces_path,
+                "encodings": list(config.compression_algorithms or ("",)),
+                "cors": cors
+                and {
+                    "allowed_origins": cors.allowed_origins,
+                    "allowed_headers": cors.allowed_headers,
+                    "exposed_headers": cors.exposed_headers,
+                    "max_age": cors.max_age,
+                },
+            }
+        },
+        "max_message": config.max_body_bytes,
+        "max_streams": MOST_STREAMS,
+        "read_header_timeout": float(config.read_header_timeout),
+        "read_timeout": float(config.read_timeout),
+        "keep_alives": config.keep_alives_enabled,
+        "max_connection_idle": float(config.idle_timeout),
+        "max_connection_age": 0.0,
+        "max_connection_age_grace": 0.0,
+        "keepalive_time": 0.0,
+        "keepalive_timeout": 0.0,
+    }

@@ -1,8 +1,6 @@
-//! How requests end, and how that reads in gRPC.
+//! How requests end, and how that reads as a `google.rpc.Status`.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-
-use crate::base64;
+use crate::text::put_quoted;
 use crate::wire::{put_bytes, put_message, put_varint_field};
 
 /// What becomes of a request.
@@ -36,7 +34,48 @@ impl Refusal {
         let wait = retry_after.map_or(DEFAULT_RETRY_AFTER_MS, |seconds| (1000.0 * seconds).round() as u64);
         Self { retry_after_ms: Some(wait), ..Self::new(Code::Unavailable, message) }
     }
+
+    /// What a collector says that takes traces only.
+    pub fn other_signal(signal: &str) -> Self {
+        let advice = format!("this collector takes traces only: send {signal} elsewhere, or switch their export off");
+        Self::new(Code::Unimplemented, advice)
+    }
+
+    /// A `google.rpc.Status`, with a `google.rpc.RetryInfo` if the client may come back.
+    pub fn to_protobuf(&self) -> Vec<u8> {
+        let mut status = Vec::new();
+        put_varint_field(&mut status, 1, self.code as u64);
+        put_bytes(&mut status, 2, self.message.as_bytes());
+        if let Some(milliseconds) = self.retry_after_ms {
+            put_message(&mut status, 3, |any| {
+                put_bytes(any, 1, RETRY_INFO.as_bytes());
+                put_message(any, 2, |info| {
+                    put_message(info, 1, |duration| {
+                        put_varint_field(duration, 1, milliseconds / 1000);
+                        put_varint_field(duration, 2, milliseconds % 1000 * 1_000_000);
+                    });
+                });
+            });
+        }
+        status
+    }
+
+    /// The same in protobuf's JSON.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut status = format!("{{\"code\":{},\"message\":", self.code as u16).into_bytes();
+        put_quoted(self.message.as_bytes(), &mut status, |_| false);
+        if let Some(milliseconds) = self.retry_after_ms {
+            let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
+            let delay = if rest == 0 { format!("{seconds}s") } else { format!("{seconds}.{rest:03}s") };
+            let details = format!(",\"details\":[{{\"@type\":\"{RETRY_INFO}\",\"retryDelay\":\"{delay}\"}}]");
+            status.extend_from_slice(details.as_bytes());
+        }
+        status.push(b'}');
+        status
+    }
 }
+
+const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 /// Where the one who refuses does not know better.
 const DEFAULT_RETRY_AFTER_MS: u64 = 1000;
@@ -45,6 +84,7 @@ const DEFAULT_RETRY_AFTER_MS: u64 = 1000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Code {
+    Unknown = 2,
     InvalidArgument = 3,
     DeadlineExceeded = 4,
     ResourceExhausted = 8,
@@ -53,72 +93,27 @@ pub enum Code {
     Unavailable = 14,
 }
 
-/// The trailers of a gRPC response.
-pub fn grpc_trailers(answer: &Answer) -> HeaderMap {
-    const STATUS: HeaderName = HeaderName::from_static("grpc-status");
-    let mut trailers = HeaderMap::with_capacity(3);
-    let Answer::Refused(refusal) = answer else {
-        trailers.insert(STATUS, HeaderValue::from_static("0"));
-        return trailers;
-    };
-    trailers.insert(STATUS, HeaderValue::from(refusal.code as u16));
-    trailers.insert("grpc-message", percent_encoded(&refusal.message));
-    if let Some(milliseconds) = refusal.retry_after_ms {
-        let details = base64::encode(&status_with_retry_info(refusal, milliseconds));
-        if let Ok(value) = HeaderValue::try_from(details.trim_end_matches('=')) {
-            trailers.insert("grpc-status-details-bin", value);
-        }
-    }
-    trailers
-}
-
-/// Messages are percent-encoded UTF-8: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>.
-fn percent_encoded(message: &str) -> HeaderValue {
-    let mut out = String::with_capacity(message.len());
-    for byte in message.bytes() {
-        match byte {
-            b' '..=b'~' if byte != b'%' => out.push(byte.into()),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    HeaderValue::try_from(out).unwrap_or(HeaderValue::from_static(""))
-}
-
-/// A `google.rpc.Status` that holds a `google.rpc.RetryInfo`.
-fn status_with_retry_info(refusal: &Refusal, milliseconds: u64) -> Vec<u8> {
-    let mut status = Vec::new();
-    put_varint_field(&mut status, 1, refusal.code as u64);
-    put_bytes(&mut status, 2, refusal.message.as_bytes());
-    put_message(&mut status, 3, |any| {
-        put_bytes(any, 1, b"type.googleapis.com/google.rpc.RetryInfo");
-        put_message(any, 2, |info| {
-            put_message(info, 1, |duration| {
-                put_varint_field(duration, 1, milliseconds / 1000);
-                put_varint_field(duration, 2, milliseconds % 1000 * 1_000_000);
-            });
-        });
-    });
-    status
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn messages_survive_the_header() {
-        assert_eq!(percent_encoded("100 % sure, naïve\n"), "100 %25 sure, na%C3%AFve%0A");
+    fn a_status_reads_the_same_in_both_encodings() {
+        let refusal = Refusal { retry_after_ms: Some(1500), ..Refusal::for_now("no \"room\"") };
+        let json: serde_json::Value = serde_json::from_slice(&refusal.to_json()).unwrap();
+        assert_eq!(json["code"], 14);
+        assert_eq!(json["message"], "no \"room\"");
+        assert_eq!(json["details"][0]["@type"], RETRY_INFO);
+        assert_eq!(json["details"][0]["retryDelay"], "1.500s");
+        let protobuf = refusal.to_protobuf();
+        assert!(protobuf.starts_with(b"\x08\x0e\x12\x09no \"room\"\x1a"));
+        assert!(protobuf.ends_with(b"\x0a\x08\x08\x01\x10\x80\xca\xb5\xee\x01"));
     }
 
     #[test]
-    fn a_refusal_for_now_says_when_to_come_back() {
-        let trailers = grpc_trailers(&Answer::Refused(Refusal::for_now("no room")));
-        assert_eq!(trailers["grpc-status"], "14");
-        assert_eq!(trailers["grpc-message"], "no room");
-        assert!(trailers.contains_key("grpc-status-details-bin"));
-
-        let never = grpc_trailers(&Answer::Refused(Refusal::new(Code::Internal, "never")));
-        assert!(!never.contains_key("grpc-status-details-bin"));
-        assert_eq!(grpc_trailers(&Answer::Accepted).len(), 1);
+    fn a_refusal_for_good_has_no_details() {
+        let refusal = Refusal::new(Code::InvalidArgument, "broken\n");
+        assert_eq!(refusal.to_json(), b"{\"code\":3,\"message\":\"broken\\n\"}");
+        assert_eq!(refusal.to_protobuf(), b"\x08\x03\x12\x07broken\n");
     }
 }

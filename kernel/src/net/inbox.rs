@@ -28,8 +28,14 @@ pub struct Counts {
     pub refused_spans: u64,
     /// Strings of both that were repaired.
     pub repaired: u64,
-    /// Of those refused: by a bug.
+    /// Requests among the refused that met a bug.
+    pub bugs: u64,
+    /// Connections and requests that were cut because a head or a body took too long.
+    pub slow: u64,
+    /// Connections that ended because of what their clients sent.
     pub broken: u64,
+    /// Times that there was no room for another connection.
+    pub crowded: u64,
 }
 
 pub struct Inbox {

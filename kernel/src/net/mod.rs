@@ -1,5 +1,8 @@
 //! OTLP servers without the interpreter: threads of their own accept, inflate, check and count requests.
 //!
+//! A [`server`] listens, a [`connection`] speaks HTTP/1.1 or HTTP/2 with one client, and a [`service`] answers requests
+//! of [`grpc`] or of [`http`]. What both do with the body of a request is an [`exchange`].
+//!
 //! Requests that passed gather in an [`inbox`]. Whoever runs the pipeline takes all that is there as one *ticket*, and
 //! answering the ticket answers each request in it. The busier the pipeline is, the more requests share its cost. Where the
 //! front of the pipeline is a [`crate::plan`], requests go through it at once, and nobody has to take them.
@@ -8,7 +11,13 @@ pub mod answer;
 pub mod budget;
 mod clock;
 mod connection;
-mod counted;
-pub mod grpc;
+mod cors;
+mod crowd;
+mod exchange;
+mod grpc;
+mod http;
 pub mod inbox;
 pub mod server;
+mod service;
+mod stream;
+mod traffic;

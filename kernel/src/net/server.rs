@@ -1,6 +1,5 @@
 //! A listener with a thread of its own: it accepts, serves, and drains when it is told to.
 
-use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -9,15 +8,18 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use serde::Deserialize;
+use socket2::TcpKeepalive;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::sleep;
 
 use super::budget::Budget;
-use super::connection;
-use super::grpc::Service;
+use super::connection::{self, FOREVER, seconds};
+use super::crowd::Crowd;
+use super::exchange::Exchange;
 use super::inbox::{Inbox, Wake};
+use super::service::{Protocol, Service};
 use crate::plan::Plan;
 
 /// Where to listen, and what bounds there are. Durations are seconds, and 0 is never.
@@ -26,11 +28,19 @@ use crate::plan::Plan;
 pub struct Settings {
     pub host: IpAddr,
     pub port: u16,
+    pub protocol: Protocol,
+    pub max_connections: usize,
     pub max_message: usize,
     /// Bytes of requests on their way, on all connections together.
     pub max_in_flight: usize,
     /// Requests at a time on one connection; 0 is no bound of ours.
     pub max_streams: u32,
+    /// For the first bytes of a connection, and for each head of HTTP/1.1.
+    pub read_header_timeout: f64,
+    /// For each body.
+    pub read_timeout: f64,
+    /// Whether a connection of HTTP/1.1 may bring several requests.
+    pub keep_alives: bool,
     pub max_connection_idle: f64,
     pub max_connection_age: f64,
     pub max_connection_age_grace: f64,
@@ -54,6 +64,10 @@ const BACKLOG: i32 = 1024;
 /// After an error of `accept`, such as too many open files: trying again at once would spin.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Asks silent clients whether they are still there, as Go does.
+const KEEPALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(15));
+
 pub struct Server {
     pub inbox: Arc<Inbox>,
     /// The bound address.
@@ -65,7 +79,7 @@ pub struct Server {
 
 impl Server {
     /// Listens, and serves on a thread of its own. `wake` is called when there is something to take, and at the end.
-    /// With a `plan`, only what the server cannot answer by itself is left to take: nothing.
+    /// With a `plan`, requests go through it and are never there to be taken.
     pub fn start(
         settings: Settings,
         plan: Option<Arc<Plan>>,
@@ -79,26 +93,23 @@ impl Server {
         let (end, ended) = watch::channel(false);
         let call = wake.clone();
         let inbox = Inbox::new(Box::new(move || call()) as Wake);
-        let service = Service {
+        let exchange = Exchange {
             inbox: inbox.clone(),
             plan,
             budget: Budget::new(settings.max_in_flight),
             max_message: settings.max_message,
+            read_timeout: seconds(settings.read_timeout).unwrap_or(FOREVER),
             needs_origin: settings.needs_origin,
             include_metadata: settings.include_metadata,
         };
-        let thread = thread::Builder::new().name("otlp-grpc".to_owned()).spawn(move || {
-            let context = Rc::new(Context {
-                service: Rc::new(service),
-                settings,
-                life: living,
-                open: Cell::new(0),
-                closed: watch::channel(()).0,
-            });
+        let service = Service { exchange, protocol: settings.protocol.clone() };
+        let thread = thread::Builder::new().name("otlp-server".to_owned()).spawn(move || {
+            let crowd = Crowd::new(settings.max_connections);
+            let context = Rc::new(Context { service: Rc::new(service), settings, life: living, crowd });
             LocalSet::new().block_on(&runtime, async {
                 match TcpListener::from_std(listener) {
                     Ok(listener) => context.run(listener).await,
-                    Err(_) => context.service.inbox.close(),
+                    Err(_) => context.service.exchange.inbox.close(),
                 }
             });
             end.send_replace(true);
@@ -164,8 +175,7 @@ struct Context {
     service: Rc<Service>,
     settings: Settings,
     life: watch::Receiver<Life>,
-    open: Cell<usize>,
-    closed: watch::Sender<()>,
+    crowd: Rc<Crowd>,
 }
 
 impl Context {
@@ -178,41 +188,28 @@ impl Context {
             }
         }
         drop(listener);
-        let mut closed = self.closed.subscribe();
-        while self.open.get() > 0 {
-            tokio::select! {
-                _ = closed.changed() => {}
-                _ = life.wait_for(|life| *life == Life::Stopping) => break,
-            }
+        tokio::select! {
+            () = self.crowd.gone() => {}
+            _ = life.wait_for(|life| *life == Life::Stopping) => {}
         }
-        self.service.inbox.close();
+        self.service.exchange.inbox.close();
     }
 
     async fn accept(self: Rc<Self>, listener: &TcpListener) -> io::Result<()> {
+        if self.crowd.is_full() {
+            self.service.exchange.inbox.count(|counts| counts.crowded += 1);
+            self.crowd.room().await;
+        }
         let (stream, peer) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let open = Open::new(self.clone());
+        // Clients vanish without a word.
+        socket2::SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE)?;
+        let member = self.crowd.join();
         spawn_local(async move {
-            connection::serve(&self.service, &self.settings, self.life.clone(), stream, peer.to_string()).await;
-            drop(open);
+            let life = self.life.clone();
+            connection::serve(&self.service, &self.settings, &self.crowd, life, stream, peer.to_string()).await;
+            drop(member);
         });
         Ok(())
-    }
-}
-
-/// Counts a connection as open until it is dropped.
-struct Open(Rc<Context>);
-
-impl Open {
-    fn new(context: Rc<Context>) -> Self {
-        context.open.set(context.open.get() + 1);
-        Self(context)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
-        self.0.closed.send_replace(());
     }
 }

@@ -37,7 +37,8 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::register(module)?;
     module.add_class::<batch::Origin>()?;
     module.add_class::<batch::SpanBatch>()?;
-    module.add_class::<net::GrpcServer>()?;
+    module.add_class::<net::OtlpServer>()?;
+    module.add_class::<net::ServerCounts>()?;
     module.add_class::<net::Ticket>()?;
     module.add_class::<plan::Bell>()?;
     module.add_class::<plan::Gate>()?;

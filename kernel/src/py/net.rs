@@ -1,10 +1,9 @@
-//! `GrpcServer` and `Ticket`: the native transport as Python sees it.
+//! `OtlpServer` and `Ticket`: the native transport as Python sees it.
 
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyDict};
 
 use super::batch::SpanBatch;
 use super::plan::{Bell, Plan};
@@ -13,13 +12,13 @@ use crate::net::inbox;
 use crate::net::server::{Server, Settings};
 
 #[pyclass(frozen, module = "collector._kernel")]
-pub struct GrpcServer {
+pub struct OtlpServer {
     server: Server,
     bell: Bell,
 }
 
 #[pymethods]
-impl GrpcServer {
+impl OtlpServer {
     #[new]
     #[pyo3(signature = (settings, plan=None))]
     fn new(settings: &Bound<'_, PyAny>, plan: Option<&Plan>) -> PyResult<Self> {
@@ -49,20 +48,8 @@ impl GrpcServer {
         Some(Ticket(Mutex::new(Some(ticket))))
     }
 
-    fn counts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let counts = self.server.inbox.counts();
-        [
-            ("empty", counts.empty),
-            ("malformed", counts.malformed),
-            ("unread", counts.unread),
-            ("accepted", counts.accepted),
-            ("accepted_spans", counts.accepted_spans),
-            ("refused", counts.refused),
-            ("refused_spans", counts.refused_spans),
-            ("repaired", counts.repaired),
-            ("broken", counts.broken),
-        ]
-        .into_py_dict(py)
+    fn counts(&self) -> ServerCounts {
+        ServerCounts(self.server.inbox.counts())
     }
 
     fn drain(&self) {
@@ -80,6 +67,72 @@ impl GrpcServer {
 
     fn join(&self, py: Python<'_>) {
         py.detach(|| self.server.join());
+    }
+}
+
+#[pyclass(frozen, module = "collector._kernel")]
+pub struct ServerCounts(inbox::Counts);
+
+#[pymethods]
+impl ServerCounts {
+    #[getter]
+    fn empty(&self) -> u64 {
+        self.0.empty
+    }
+
+    #[getter]
+    fn malformed(&self) -> u64 {
+        self.0.malformed
+    }
+
+    #[getter]
+    fn unread(&self) -> u64 {
+        self.0.unread
+    }
+
+    #[getter]
+    fn accepted(&self) -> u64 {
+        self.0.accepted
+    }
+
+    #[getter]
+    fn accepted_spans(&self) -> u64 {
+        self.0.accepted_spans
+    }
+
+    #[getter]
+    fn refused(&self) -> u64 {
+        self.0.refused
+    }
+
+    #[getter]
+    fn refused_spans(&self) -> u64 {
+        self.0.refused_spans
+    }
+
+    #[getter]
+    fn repaired(&self) -> u64 {
+        self.0.repaired
+    }
+
+    #[getter]
+    fn bugs(&self) -> u64 {
+        self.0.bugs
+    }
+
+    #[getter]
+    fn slow(&self) -> u64 {
+        self.0.slow
+    }
+
+    #[getter]
+    fn broken(&self) -> u64 {
+        self.0.broken
+    }
+
+    #[getter]
+    fn crowded(&self) -> u64 {
+        self.0.crowded
     }
 }
 

@@ -1,0 +1,246 @@
+//! What every protocol does with a request: read its body within bounds, inflate it, check it, wait for the pipeline.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::request::Parts;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::answer::{Answer, Code, Refusal};
+use super::budget::{Budget, Share};
+use super::clock;
+use super::inbox::Inbox;
+use crate::compress::{Encoding, InflateError, inflate};
+use crate::error::Malformed;
+use crate::origin::Origin;
+use crate::plan::Plan;
+use crate::rope::SpanBatch;
+
+/// From here on a body is inflated and checked off the thread that serves all connections.
+const LARGE: usize = 256 * 1024;
+/// What a small body may inflate to on that thread.
+const INFLATED_AT_ONCE: usize = 4 * LARGE;
+
+/// What all requests of a server have in common.
+pub struct Exchange {
+    pub inbox: Arc<Inbox>,
+    /// The front of the pipeline, where the kernel runs it. Otherwise requests go into the inbox.
+    pub plan: Option<Arc<Plan>>,
+    pub budget: Arc<Budget>,
+    /// The largest message in bytes, as it comes and inflated.
+    pub max_message: usize,
+    /// How long a body may take to arrive.
+    pub read_timeout: Duration,
+    pub needs_origin: bool,
+    pub include_metadata: bool,
+}
+
+/// How a body is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Protobuf,
+    Json,
+}
+
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    NoRoom,
+    TooLarge,
+    TooSlow,
+    BrokenOff,
+    /// It is not compressed as it says.
+    Garbled,
+}
+
+impl Exchange {
+    /// A share of nothing yet of the memory for all requests.
+    pub fn share(&self) -> Share {
+        self.budget.share()
+    }
+
+    /// Reads a body of at most `bound` bytes. `whole` tells from the first chunk how long it will be, if it can.
+    pub async fn read(
+        &self,
+        body: Incoming,
+        bound: usize,
+        share: &mut Share,
+        whole: impl Fn(&[u8]) -> Option<usize>,
+    ) -> Result<Bytes, Unread> {
+        let read = timeout(self.read_timeout, collect(body, bound, share, whole)).await;
+        read.unwrap_or_else(|_| {
+            self.inbox.count(|counts| counts.slow += 1);
+            Err(Unread::TooSlow)
+        })
+    }
+
+    /// Inflates what was read.
+    pub async fn inflate(&self, encoding: Encoding, data: Bytes, share: &mut Share) -> Result<Bytes, Unread> {
+        let limit = self.max_message;
+        let mut inflated = Err(InflateError::TooLarge);
+        if data.len() < LARGE {
+            inflated = inflate(encoding, data.clone(), limit.min(INFLATED_AT_ONCE));
+        }
+        if inflated == Err(InflateError::TooLarge) && (data.len() >= LARGE || limit > INFLATED_AT_ONCE) {
+            // A bomb keeps nobody waiting.
+            let inflating = spawn_blocking(move || inflate(encoding, data, limit));
+            inflated = inflating.await.unwrap_or(Err(InflateError::Broken));
+        }
+        let data = inflated.map_err(|error| match error {
+            InflateError::TooLarge => Unread::TooLarge,
+            InflateError::Broken => Unread::Garbled,
+        })?;
+        if share.grow(data.len()) { Ok(data) } else { Err(Unread::NoRoom) }
+    }
+
+    /// Counts a request that was not read, and says why. `blame` is the protocol's word for what a client did wrong.
+    pub fn refuse(&self, why: Unread, blame: Code) -> Refusal {
+        self.inbox.count(|counts| counts.unread += 1);
+        match why {
+            Unread::NoRoom => Refusal::for_now("too many bytes of requests are on their way already"),
+            // Other collectors split a batch when they read words like these.
+            Unread::TooLarge => Refusal::new(
+                Code::ResourceExhausted,
+                format!("received message larger than max ({} bytes)", self.max_message),
+            ),
+            Unread::TooSlow => Refusal::new(Code::DeadlineExceeded, "the request took too long to arrive"),
+            Unread::BrokenOff => Refusal::new(blame, "the request was broken off"),
+            Unread::Garbled => Refusal::new(blame, "the message cannot be decompressed"),
+        }
+    }
+
+    /// Checks a message and gives the pipeline's answer.
+    pub async fn deliver(&self, message: Bytes, format: Format, origin: Option<Arc<Origin>>, share: Share) -> Answer {
+        match check(message, format, origin).await {
+            Err(refusal) => {
+                self.inbox.count(|counts| counts.malformed += 1);
+                Answer::Refused(refusal)
+            }
+            Ok(batch) if batch.is_empty() => {
+                self.inbox.count(|counts| counts.empty += 1);
+                Answer::Accepted
+            }
+            Ok(batch) if let Some(plan) = &self.plan => self.offload(plan.clone(), batch).await,
+            Ok(batch) => {
+                let reply = self.inbox.put(batch, share);
+                let abandoned = Abandoned(Some(&self.inbox));
+                let answer = reply.await;
+                abandoned.defuse();
+                answer.unwrap_or_else(|_| Answer::Refused(Refusal::for_now("the collector is shutting down")))
+            }
+        }
+    }
+
+    /// Has the plan take a request, or refuse it.
+    async fn offload(&self, plan: Arc<Plan>, batch: SpanBatch) -> Answer {
+        let (spans, repaired, large) = (batch.len() as u64, batch.repaired(), batch.size() >= LARGE);
+        let consume = move || catch_unwind(AssertUnwindSafe(|| plan.consume(batch, clock::now())));
+        let consumed =
+            if large { spawn_blocking(consume).await.unwrap_or_else(|_| Err(Box::new(()))) } else { consume() };
+        self.inbox.count_quietly(|counts| {
+            counts.repaired += repaired;
+            if matches!(consumed, Ok(Ok(()))) {
+                counts.accepted += 1;
+                counts.accepted_spans += spans;
+            } else {
+                counts.refused += 1;
+                counts.refused_spans += spans;
+                counts.bugs += u64::from(consumed.is_err());
+            }
+        });
+        match consumed {
+            Ok(Ok(())) => Answer::Accepted,
+            Ok(Err(refused)) => Answer::Refused(Refusal::not_now(refused.message, refused.retry_after)),
+            Err(_) => Answer::Refused(Refusal::new(Code::Internal, "internal error")),
+        }
+    }
+
+    /// Who sent a request, if anybody wants to know.
+    pub fn origin(&self, head: &Parts, peer: &str) -> Option<Arc<Origin>> {
+        if !self.needs_origin {
+            return None;
+        }
+        let mut metadata: Vec<(String, Vec<String>)> = Vec::new();
+        if self.include_metadata {
+            let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+            for name in head.headers.keys() {
+                let values = head.headers.get_all(name).iter();
+                metadata.push((name.as_str().to_owned(), values.map(text).collect()));
+            }
+        }
+        Some(Arc::new(Origin { peer: peer.to_owned(), metadata }))
+    }
+}
+
+async fn collect(
+    mut body: Incoming,
+    bound: usize,
+    share: &mut Share,
+    whole: impl Fn(&[u8]) -> Option<usize>,
+) -> Result<Bytes, Unread> {
+    let announced = body.size_hint().lower();
+    if announced > bound as u64 {
+        return Err(Unread::TooLarge);
+    }
+    let mut data = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Unread::BrokenOff)?;
+        let Ok(chunk) = frame.into_data() else { continue };
+        if !share.grow(chunk.len()) {
+            return Err(Unread::NoRoom);
+        }
+        if data.len() + chunk.len() > bound {
+            return Err(Unread::TooLarge);
+        }
+        if data.is_empty() {
+            // Whole requests mostly come at once, and memory is given to those who have begun to send.
+            let expected = whole(&chunk).unwrap_or(announced as usize);
+            data.reserve_exact(expected.clamp(chunk.len(), bound));
+        }
+        data.extend_from_slice(&chunk);
+    }
+    Ok(data.into())
+}
+
+/// Checks a message. A panic, which would be a bug, is this request's problem and nobody else's.
+async fn check(message: Bytes, format: Format, origin: Option<Arc<Origin>>) -> Result<SpanBatch, Refusal> {
+    let large = message.len() >= LARGE;
+    let decode = move || catch_unwind(AssertUnwindSafe(|| decode(message, format, origin)));
+    let decoded = if large { spawn_blocking(decode).await.unwrap_or_else(|_| Err(Box::new(()))) } else { decode() };
+    decoded.unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "internal error")))
+}
+
+fn decode(message: Bytes, format: Format, origin: Option<Arc<Origin>>) -> Result<SpanBatch, Refusal> {
+    let malformed = |error: Malformed| Refusal::new(Code::InvalidArgument, error.to_string());
+    match format {
+        Format::Protobuf => SpanBatch::decode(message, origin).map_err(malformed),
+        // Nothing is no JSON, but nobody is served by refusing it.
+        Format::Json if message.is_empty() => SpanBatch::decode(message, origin).map_err(malformed),
+        Format::Json => {
+            Err(Refusal::new(Code::Unimplemented, "JSON is not supported yet: send application/x-protobuf"))
+        }
+    }
+}
+
+/// Rings when a client goes away before it was answered: its request may be taken back.
+struct Abandoned<'i>(Option<&'i Inbox>);
+
+impl Abandoned<'_> {
+    fn defuse(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        if let Some(inbox) = self.0 {
+            inbox.ring();
+        }
+    }
+}
