@@ -314,3 +314,68 @@ class Ticket:
         """Never."""
     def split(self) -> list[Ticket]:
         """A ticket for each request, in place of this one."""
+
+@final
+class Outcome:
+    """How a call ended."""
+
+    @property
+    def status(self) -> int:
+        """gRPC's status, or that of HTTP. 0 over HTTP: there was no answer, and `message` says why."""
+    @property
+    def message(self) -> str:
+        """What the server says to its status, or the client to one of its own."""
+    @property
+    def details(self) -> bytes:
+        """A `google.rpc.Status` from gRPC's trailers, as it came; empty if there was none."""
+    @property
+    def body(self) -> bytes:
+        """The message of gRPC, or the body of HTTP as far as it was read."""
+    @property
+    def content_type(self) -> str:
+        """A header of HTTP; empty if it was not there, as are the others."""
+    @property
+    def retry_after(self) -> str: ...
+    @property
+    def location(self) -> str: ...
+
+@final
+class ClientCounts:
+    """What became of a client's connections."""
+
+    @property
+    def connected(self) -> int:
+        """Connections that were made, ever."""
+    @property
+    def unconnected(self) -> int:
+        """Attempts that failed."""
+    @property
+    def open(self) -> int:
+        """Connections there are."""
+    @property
+    def resent(self) -> int:
+        """Requests that were sent again, since the server had surely not seen them."""
+
+@final
+class OtlpClient:
+    """A client of one OTLP backend on a thread of its own. What became of calls gathers until it is taken.
+
+    `fileno` is readable when there is something to take, and when all is over.
+    """
+
+    def __new__(cls, settings: Mapping[str, object]) -> Self:
+        """Get ready to connect. See `kernel/src/net/client/settings.rs`."""
+    def fileno(self) -> int: ...
+    def clear(self) -> None:
+        """Make the descriptor quiet. To be called before what is there is taken."""
+    def send(self, batch: SpanBatch, call: int) -> None:
+        """Begin a call. Its outcome comes under this number."""
+    def cancel(self, call: int) -> None:
+        """Break a call off."""
+    def take(self) -> list[tuple[int, Outcome]]:
+        """The outcomes of all calls that have ended since the last look."""
+    def counts(self) -> ClientCounts: ...
+    def close(self) -> None:
+        """Break all calls off and close the connections."""
+    def join(self) -> None:
+        """Close, and wait for the thread."""

@@ -24,8 +24,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from collector.component import Delivery, Exporter, Host, Settings
 from collector.ledger import ExporterAccount
 from collector.spans import SpanBatch
-from collector.transport.client import GrpcClientConfig
-from collector.transport.grpc_client import GrpcClient
+from collector.transport.client import GrpcClient, GrpcClientConfig
 
 _METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
@@ -44,10 +43,10 @@ class OtlpGrpcExporter(Exporter):
 
     def __init__(self, config: OtlpGrpcConfig, settings: Settings[ExporterAccount]) -> None:
         super().__init__(config, settings)
-        self._client = GrpcClient(config, _METHOD, config.timeout)
+        self._client = _client(config)
 
     async def start(self, host: Host) -> None:
-        """Make the channel. Raises `StartError`."""
+        """Make the client, which connects later. Raises `StartError`."""
         tls = self.config.tls
         if tls and tls.insecure and not tls.plaintext:
             self.settings.logger.warning(f"tls: {tls.CA_WINS}")
@@ -55,11 +54,22 @@ class OtlpGrpcExporter(Exporter):
 
     async def export(self, batch: SpanBatch) -> Delivery:
         """Send the batch once. Raises `RetryableError`, `PermanentError` or `TooLargeError`."""
-        return delivery(await self._client.call(batch.encode()))
+        return delivery(await self._client.call(batch))
 
     async def shutdown(self) -> None:
-        """Close the channel."""
+        """Close the client."""
         await self._client.close()
+
+
+def _client(config: OtlpGrpcConfig) -> GrpcClient:
+    # What is not used is not imported: grpcio takes time and memory.
+    if config.engine == "native":
+        from collector.transport.native_client import NativeGrpcClient
+
+        return NativeGrpcClient(config, _METHOD, config.timeout)
+    from collector.transport.grpc_client import GrpcioClient
+
+    return GrpcioClient(config, _METHOD, config.timeout)
 
 
 def delivery(answer: bytes) -> Delivery:

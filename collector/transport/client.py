@@ -9,13 +9,15 @@ endpoint: unix:///run/backend.sock
 
 from __future__ import annotations
 
+import platform
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from msgspec import UNSET
 
 from collector.config.types import Config, Duration, FieldError, NonNegativeInt, Notice, Section
 from collector.sending.config import SendingConfig
+from collector.spans import SpanBatch
 from collector.transport.settings import NO_BUFFERS
 from collector.transport.tls import ClientTlsConfig
 
@@ -44,17 +46,30 @@ class KeepaliveClientConfig(Config):
     """Ping while no request is running."""
 
 
+class GrpcClient(Protocol):
+    """A client for one method, whichever engine it has. It connects by itself when it is used first."""
+
+    def open(self) -> None:
+        """Get ready. Raises `StartError` for unusable files."""
+
+    async def call(self, batch: SpanBatch) -> bytes:
+        """Send one request and give the answer. Raises `ConsumeError`."""
+
+    async def close(self) -> None:
+        """Break off what is under way. May be called twice, and without `open`."""
+
+
 class GrpcClientConfig(SendingConfig):
     """Settings of an exporter that is a gRPC client."""
 
     endpoint: str = ""
     """Where to connect: `host:port`, `dns:///host:port` or `unix:///path`; a scheme `http://` has no effect."""
-    engine: Literal["grpcio"] = "grpcio"
-    """What sends: only `grpcio` so far."""
+    engine: Literal["grpcio", "native"] = "grpcio"
+    """What sends: `grpcio`, or `native`, which is the kernel's own and costs far less."""
     tls: Section[ClientTlsConfig] = ClientTlsConfig()
     """TLS is on unless `insecure: true` stands here."""
     compression: Literal["gzip", "none", "", "snappy", "zstd"] = "gzip"
-    """`gzip` or `none`."""
+    """`gzip` or `none`; with `native` also `zstd`."""
     headers: dict[str, str] | list[Header] = {}
     """Sent with every request: a map, or a list of `name` and `value`."""
     keepalive: Section[KeepaliveClientConfig] = None
@@ -79,13 +94,19 @@ class GrpcClientConfig(SendingConfig):
     def __post_init__(self) -> None:
         """Check what the fields' types cannot say."""
         super().__post_init__()
-        if self.compression in {"snappy", "zstd"}:
+        known = ("gzip", "zstd", "none") if self.engine == "native" else ("gzip", "none")
+        if self.compression and self.compression not in known:
+            choice = f"{', '.join(known[:-1])} or {known[-1]}"
             raise FieldError(
-                "compression", f"{self.compression} is not supported by the grpcio engine; use gzip or none"
+                "compression", f"{self.compression} is not supported by the {self.engine} engine; use {choice}"
             )
         if self.auth is not UNSET and self.auth is not None:
             raise FieldError("auth", "not supported yet: put a fixed token into `headers` instead")
-        if self.tls and (unsupported := self.tls.unsupported_by_grpcio()):
+        if self.engine == "native":
+            if not self.plaintext:
+                raise FieldError("engine", "native has no TLS yet: use grpcio, or set tls.insecure to true")
+            addresses(self.endpoint)
+        elif self.tls and (unsupported := self.tls.unsupported_by_grpcio()):
             option, _, why = unsupported.partition(": ")
             raise FieldError(f"tls::{option}", why)
         target(self.endpoint)
@@ -95,6 +116,11 @@ class GrpcClientConfig(SendingConfig):
     def plaintext(self) -> bool:
         """Whether TLS is off."""
         return self.tls is None or self.tls.plaintext
+
+    @property
+    def agent(self) -> str:
+        """How the client calls itself."""
+        return self.user_agent or f"spanmill ({platform.system()}/{platform.machine()})".lower()
 
     @property
     def metadata(self) -> tuple[tuple[str, str | bytes], ...]:
@@ -141,3 +167,27 @@ def target(endpoint: str) -> str:
     host_port = f"{parts[1] or 'localhost'}:{parts[2]}"
     # `passthrough` is the Go library's word for not resolving at all, which here the default comes closest to.
     return f"{scheme[0]}{host_port}" if scheme and scheme[1].lower() == "dns" else host_port
+
+
+def addresses(endpoint: str) -> dict[str, object]:
+    """Say an endpoint as the kernel's client takes it: a list of hosts with ports, or a path. Raises `FieldError`."""
+    plain = target(endpoint)
+    if plain.startswith("unix:"):
+        return {"unix": plain.removeprefix("unix:")}
+    if plain.lower().startswith("dns:"):
+        server, _, plain = plain[len("dns://") :].rpartition("/")
+        if server:
+            raise FieldError(
+                "endpoint", f"the native engine asks the system's resolver and not {server}; use dns:///{plain}"
+            )
+    elif plain.startswith(("ipv4:", "ipv6:")):
+        plain = plain[len("ipv4:") :]
+    elif (scheme := plain.partition(":")[0]) in {"unix-abstract", "vsock", "xds"}:
+        raise FieldError("endpoint", f"the native engine does not know {scheme}: use grpcio")
+    hosts = []
+    for address in plain.split(","):
+        parts = _HOST_PORT.fullmatch(address)
+        if not parts or not 0 < int(parts[2]) <= 65535:
+            raise FieldError("endpoint", f"must be addresses with ports, such as 10.0.0.1:4317, got {address!r}")
+        hosts.append((parts[1].removeprefix("[").removesuffix("]"), int(parts[2])))
+    return {"hosts": hosts}

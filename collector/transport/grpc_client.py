@@ -1,48 +1,28 @@
 """A gRPC client for one method, on grpcio, with raw bytes: no message is built for what is sent.
 
-An answer is bytes. Everything else is one of our errors, by the table of the OTLP specification: what may be sent
-again, after how long, what is too large, and what will never be taken.
+An answer is bytes. Everything else is one of our errors, by the table in `statuses`.
 """
 
 from __future__ import annotations
 
-import platform
 import re
 import ssl
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
-from google.rpc.error_details_pb2 import RetryInfo
-from google.rpc.status_pb2 import Status
-
-from collector.errors import ConsumeError, PermanentError, RetryableError, StartError, TooLargeError
+from collector.errors import ConsumeError, StartError
+from collector.spans import SpanBatch
 from collector.transport.client import GrpcClientConfig, target
 from collector.transport.grpcio import grpc
+from collector.transport.statuses import refusal
 from collector.transport.tls import ClientTlsConfig
-
-_RETRYABLE = frozenset(
-    {
-        grpc.StatusCode.CANCELLED,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.ABORTED,
-        grpc.StatusCode.OUT_OF_RANGE,
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DATA_LOSS,
-    }
-)
-"""https://opentelemetry.io/docs/specs/otlp/#failures; RESOURCE_EXHAUSTED belongs to them if it has a RetryInfo."""
-
-_TOO_LARGE = re.compile(r"larger than max|message length too large|exceeds (the )?maximum", re.IGNORECASE)
-"""What gRPC's libraries for C, Go, Rust, Java and .NET say of a message over the limit of the server."""
 
 _NO_TLS_THERE = re.compile(r"WRONG_VERSION_NUMBER|first record does not look like a TLS handshake")
 
 _STATUS_DETAILS = "grpc-status-details-bin"
 
 
-class GrpcClient:
+class GrpcioClient:
     """One channel, one method. `timeout` is told to the server with every request; 0 is none."""
 
     def __init__(self, config: GrpcClientConfig, method: str, timeout: float) -> None:
@@ -64,17 +44,20 @@ class GrpcClient:
             self._channel = grpc.aio.secure_channel(address, _credentials(config.tls), options, compression)
         self._call = self._channel.unary_unary(self._method)
 
-    async def call(self, message: bytes) -> bytes:
+    async def call(self, batch: SpanBatch) -> bytes:
         """Send one request and give the answer. Raises `ConsumeError`."""
         try:
             answer: bytes = await self._call(
-                message, timeout=self._timeout, metadata=self._metadata, wait_for_ready=self._config.wait_for_ready
+                batch.encode(),
+                timeout=self._timeout,
+                metadata=self._metadata,
+                wait_for_ready=self._config.wait_for_ready,
             )
         except grpc.aio.AioRpcError as error:
             details = error.details() or ""
             if _NO_TLS_THERE.search(details):
                 details += f"; {self._plaintext_hint()}"
-            raise refusal(error.code(), details, error.trailing_metadata() or ()) from error
+            raise _refusal(error, details) from error
         return answer
 
     async def close(self) -> None:
@@ -90,34 +73,9 @@ class GrpcClient:
         return hint
 
 
-def refusal(code: grpc.StatusCode, details: str, trailing: Iterable[tuple[str, str | bytes]]) -> ConsumeError:
-    """Turn a status into an error."""
-    text = f"{code.name}: {details}" if details else code.name
-    wait = _retry_delay(trailing)
-    if wait is None and code in {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.OUT_OF_RANGE}:
-        if _TOO_LARGE.search(details):
-            return TooLargeError(text)
-        if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return PermanentError(text)
-    if code in _RETRYABLE or code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return RetryableError(text, retry_after=wait)
-    return PermanentError(text)
-
-
-def _retry_delay(trailing: Iterable[tuple[str, str | bytes]]) -> float | None:
-    """Find the delay of a `google.rpc.RetryInfo`, in seconds; `None` if the status has none."""
-    packed = next((value for key, value in trailing if key == _STATUS_DETAILS), None)
-    if packed is None:
-        return None
-    info = RetryInfo()
-    try:
-        status = Status.FromString(packed if isinstance(packed, bytes) else packed.encode("latin-1"))
-        for detail in status.details:
-            if detail.Is(RetryInfo.DESCRIPTOR) and detail.Unpack(info):
-                return max(0.0, float(info.retry_delay.seconds + info.retry_delay.nanos * 1e-9))
-    except DecodeError:
-        pass
-    return None
+def _refusal(error: grpc.aio.AioRpcError, details: str) -> ConsumeError:
+    packed = next((value for key, value in error.trailing_metadata() or () if key == _STATUS_DETAILS), b"")
+    return refusal(error.code().value[0], details, packed if isinstance(packed, bytes) else packed.encode("latin-1"))
 
 
 def _credentials(tls: ClientTlsConfig) -> grpc.ChannelCredentials:
@@ -149,7 +107,7 @@ def _options(config: GrpcClientConfig) -> list[tuple[str, Any]]:
         ("grpc.max_reconnect_backoff_ms", 5000),
         (
             "grpc.primary_user_agent",
-            config.user_agent or f"spanmill ({platform.system()}/{platform.machine()})".lower(),
+            config.agent,
         ),
     ]
     if config.authority:

@@ -14,8 +14,40 @@ pub fn encode(bytes: &[u8]) -> String {
     out
 }
 
+/// Bytes from their text, with padding or without. `None` if it is no base64.
+pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    let end = text.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    if text.len() - end > 2 || end % 4 == 1 {
+        return None;
+    }
+    let mut out = Vec::with_capacity(end / 4 * 3 + 2);
+    for chunk in text[..end].chunks(4) {
+        let mut group = 0;
+        for byte in chunk {
+            let digit = DIGITS.iter().position(|digit| digit == byte)?;
+            group = group << 6 | digit as u32;
+        }
+        let group = group << (6 * (4 - chunk.len()));
+        out.extend_from_slice(&group.to_be_bytes()[1..chunk.len()]);
+    }
+    Some(out)
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn what_was_encoded_comes_back() {
+        for length in 0..10u8 {
+            let bytes: Vec<u8> = (0..length).map(|number| number.wrapping_mul(91)).collect();
+            let text = super::encode(&bytes);
+            assert_eq!(super::decode(text.as_bytes()), Some(bytes.clone()));
+            assert_eq!(super::decode(text.trim_end_matches('=').as_bytes()), Some(bytes));
+        }
+        for wrong in ["A", "AAAAA", "AA-_", "A A=", "AAA=A", "A==="] {
+            assert_eq!(super::decode(wrong.as_bytes()), None, "{wrong:?}");
+        }
+    }
+
     #[test]
     fn the_examples_of_the_rfc() {
         for (bytes, text) in

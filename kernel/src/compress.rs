@@ -28,6 +28,29 @@ impl Encoding {
             _ => None,
         }
     }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// Compresses pieces of one body.
+pub fn compress<'d>(encoding: Encoding, level: Option<i32>, chunks: impl Iterator<Item = &'d [u8]>) -> Vec<u8> {
+    let data = chunks.collect::<Vec<_>>().concat();
+    let fast = flate2::Compression::new(level.unwrap_or(6).clamp(0, 9) as u32);
+    let mut out = Vec::new();
+    let read = match encoding {
+        Encoding::Identity => return data,
+        Encoding::Gzip => flate2::read::GzEncoder::new(&data[..], fast).read_to_end(&mut out),
+        Encoding::Deflate => flate2::read::ZlibEncoder::new(&data[..], fast).read_to_end(&mut out),
+        Encoding::Zstd => return zstd::bulk::compress(&data, level.unwrap_or(3)).unwrap_or_default(),
+    };
+    read.map(|_| out).unwrap_or_default()
 }
 
 /// Why a body could not be inflated.

@@ -72,9 +72,15 @@ class Backend:
             await server.stop(None)
 
 
+@pytest.fixture(params=["grpcio", "native"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each is the other's judge."""
+    return str(request.param)
+
+
 @asynccontextmanager
-async def exporter_to(endpoint: str, **options: Any) -> AsyncIterator[OtlpGrpcExporter]:
-    config = OtlpGrpcConfig(**{"endpoint": endpoint, "tls": PLAIN, **options})
+async def exporter_to(engine: str, endpoint: str, **options: Any) -> AsyncIterator[OtlpGrpcExporter]:
+    config = OtlpGrpcConfig(**{"endpoint": endpoint, "engine": engine, "tls": PLAIN, **options})
     exporter = OtlpGrpcExporter(config, exporter_settings("otlp"))
     await exporter.start(StubHost())
     try:
@@ -100,13 +106,13 @@ def refusing(code: grpc.StatusCode, details: str, retry_delay: float | None = No
 
 
 @pytest.mark.parametrize("compression", ["gzip", "none"])
-async def test_sends_the_bytes_of_the_batch(compression: str) -> None:
+async def test_sends_the_bytes_of_the_batch(compression: str, engine: str) -> None:
     """What arrives is what was held, with the headers of the configuration."""
     batch = make_spans(100)
     async with (
         Backend().serve() as backend,
         exporter_to(
-            f"http://127.0.0.1:{backend.port}", compression=compression, headers={"X-Tenant": "research"}
+            engine, f"http://127.0.0.1:{backend.port}", compression=compression, headers={"X-Tenant": "research"}
         ) as exporter,
     ):
         assert await exporter.export(batch) == Delivery()
@@ -116,19 +122,22 @@ async def test_sends_the_bytes_of_the_batch(compression: str) -> None:
     assert backend.metadata[0]["user-agent"].startswith("spanmill")
 
 
-async def test_sends_to_a_unix_socket(tmp_path: Path) -> None:
+async def test_sends_to_a_unix_socket(tmp_path: Path, engine: str) -> None:
     """`unix://` is an endpoint like any other."""
     path = tmp_path / "backend.sock"
-    async with Backend().serve(address=f"unix:{path}") as backend, exporter_to(f"unix://{path}") as exporter:
+    async with Backend().serve(address=f"unix:{path}") as backend, exporter_to(engine, f"unix://{path}") as exporter:
         await exporter.export(make_spans(1))
 
     assert len(backend.requests) == 1
 
 
-async def test_a_message_of_any_size_is_sent() -> None:
+async def test_a_message_of_any_size_is_sent(engine: str) -> None:
     """The server's limit counts, not ours, and going over it is an error of its own."""
     batch = make_spans(100, attributes={"text": "x" * 60_000})
-    async with Backend().serve() as backend, exporter_to(f"127.0.0.1:{backend.port}", compression="none") as exporter:
+    async with (
+        Backend().serve() as backend,
+        exporter_to(engine, f"127.0.0.1:{backend.port}", compression="none") as exporter,
+    ):
         with pytest.raises(TooLargeError, match="larger than max"):
             await exporter.export(batch)
 
@@ -144,11 +153,11 @@ async def test_a_message_of_any_size_is_sent() -> None:
         grpc.StatusCode.DATA_LOSS,
     ],
 )
-async def test_what_may_be_sent_again(code: grpc.StatusCode) -> None:
+async def test_what_may_be_sent_again(code: grpc.StatusCode, engine: str) -> None:
     """These six of OTLP's table."""
     async with (
         Backend(refusing(code, "not now")).serve() as backend,
-        exporter_to(f"127.0.0.1:{backend.port}") as exporter,
+        exporter_to(engine, f"127.0.0.1:{backend.port}") as exporter,
     ):
         with pytest.raises(RetryableError, match=f"{code.name}: not now") as caught:
             await exporter.export(make_spans(1))
@@ -171,22 +180,22 @@ async def test_what_may_be_sent_again(code: grpc.StatusCode) -> None:
         grpc.StatusCode.RESOURCE_EXHAUSTED,
     ],
 )
-async def test_what_must_not_be_sent_again(code: grpc.StatusCode) -> None:
+async def test_what_must_not_be_sent_again(code: grpc.StatusCode, engine: str) -> None:
     """All others, and RESOURCE_EXHAUSTED as long as nothing says when it is over."""
     async with (
         Backend(refusing(code, "never")).serve() as backend,
-        exporter_to(f"127.0.0.1:{backend.port}") as exporter,
+        exporter_to(engine, f"127.0.0.1:{backend.port}") as exporter,
     ):
         with pytest.raises(PermanentError, match=f"{code.name}: never"):
             await exporter.export(make_spans(1))
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE])
-async def test_the_backend_may_say_when(code: grpc.StatusCode) -> None:
+async def test_the_backend_may_say_when(code: grpc.StatusCode, engine: str) -> None:
     """A RetryInfo makes the error one for later, and carries the delay."""
     async with (
         Backend(refusing(code, "slow down", 0.25)).serve() as backend,
-        exporter_to(f"127.0.0.1:{backend.port}") as exporter,
+        exporter_to(engine, f"127.0.0.1:{backend.port}") as exporter,
     ):
         with pytest.raises(RetryableError) as caught:
             await exporter.export(make_spans(1))
@@ -205,11 +214,11 @@ async def test_the_backend_may_say_when(code: grpc.StatusCode) -> None:
         ),
     ],
 )
-async def test_knows_what_too_large_is_called(code: grpc.StatusCode, details: str) -> None:
+async def test_knows_what_too_large_is_called(code: grpc.StatusCode, details: str, engine: str) -> None:
     """The libraries for Go, Java and Rust say it in their own ways."""
     async with (
         Backend(refusing(code, details)).serve() as backend,
-        exporter_to(f"127.0.0.1:{backend.port}") as exporter,
+        exporter_to(engine, f"127.0.0.1:{backend.port}") as exporter,
     ):
         with pytest.raises(TooLargeError):
             await exporter.export(make_spans(1))
@@ -229,7 +238,7 @@ def test_reads_the_answer(answer: bytes, expected: Delivery) -> None:
     assert delivery(answer) == expected
 
 
-async def test_a_partial_success_is_reported() -> None:
+async def test_a_partial_success_is_reported(engine: str) -> None:
     """Rejected spans and advice come back."""
     response = ExportTraceServiceResponse()
     response.partial_success.rejected_spans = 2
@@ -238,20 +247,20 @@ async def test_a_partial_success_is_reported() -> None:
     async def partly(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
         return response.SerializeToString()
 
-    async with Backend(partly).serve() as backend, exporter_to(f"127.0.0.1:{backend.port}") as exporter:
+    async with Backend(partly).serve() as backend, exporter_to(engine, f"127.0.0.1:{backend.port}") as exporter:
         assert await exporter.export(make_spans(3)) == Delivery(rejected=2, message="too old")
 
 
-async def test_a_backend_that_is_not_there_is_no_error_at_start() -> None:
+async def test_a_backend_that_is_not_there_is_no_error_at_start(engine: str) -> None:
     """Sending fails for now, and works when it comes up."""
     async with Backend().serve() as backend:
         address = f"127.0.0.1:{backend.port}"
-    async with exporter_to(address) as exporter:
+    async with exporter_to(engine, address) as exporter:
         with pytest.raises(RetryableError, match="UNAVAILABLE"):
             await exporter.export(make_spans(1))
 
 
-async def test_a_slow_backend_runs_out_of_time() -> None:
+async def test_a_slow_backend_runs_out_of_time(engine: str) -> None:
     """The timeout is the server's as well."""
     left: list[float] = []
 
@@ -262,7 +271,7 @@ async def test_a_slow_backend_runs_out_of_time() -> None:
 
     async with (
         Backend(slow).serve() as backend,
-        exporter_to(f"127.0.0.1:{backend.port}", timeout=Duration(0.2)) as exporter,
+        exporter_to(engine, f"127.0.0.1:{backend.port}", timeout=Duration(0.2)) as exporter,
     ):
         with pytest.raises(RetryableError, match="DEADLINE_EXCEEDED"):
             await exporter.export(make_spans(1))
@@ -320,7 +329,7 @@ async def test_speaks_tls_unless_told_otherwise(server: Identity) -> None:
     tls = ClientTlsConfig(ca_file=str(server.cert_file), insecure=True)
     async with (
         Backend().serve(credentials) as backend,
-        exporter_to(f"http://127.0.0.1:{backend.port}", tls=tls) as exporter,
+        exporter_to("grpcio", f"http://127.0.0.1:{backend.port}", tls=tls) as exporter,
     ):
         await exporter.export(make_spans(1))
 
@@ -331,7 +340,10 @@ async def test_a_certificate_of_somebody_else_is_refused(server: Identity, clien
     """The batch is kept: an operator may put that right."""
     credentials = grpc.ssl_server_credentials([(server.key, server.certificate)])
     tls = ClientTlsConfig(ca_file=str(client.cert_file))
-    async with Backend().serve(credentials) as backend, exporter_to(f"127.0.0.1:{backend.port}", tls=tls) as exporter:
+    async with (
+        Backend().serve(credentials) as backend,
+        exporter_to("grpcio", f"127.0.0.1:{backend.port}", tls=tls) as exporter,
+    ):
         with pytest.raises(RetryableError, match="CERTIFICATE_VERIFY_FAILED"):
             await exporter.export(make_spans(1))
 
@@ -347,7 +359,10 @@ async def test_shows_a_certificate_of_its_own(server: Identity, client: Identity
         key_file=str(client.key_file),
         server_name_override="backend.test",
     )
-    async with Backend().serve(credentials) as backend, exporter_to(f"127.0.0.1:{backend.port}", tls=tls) as exporter:
+    async with (
+        Backend().serve(credentials) as backend,
+        exporter_to("grpcio", f"127.0.0.1:{backend.port}", tls=tls) as exporter,
+    ):
         await exporter.export(make_spans(1))
 
     assert len(backend.requests) == 1
@@ -357,7 +372,7 @@ async def test_names_the_option_that_speaks_plaintext() -> None:
     """`http://` does not switch TLS off, which is what most people meant by it."""
     async with (
         Backend().serve() as backend,
-        exporter_to(f"http://127.0.0.1:{backend.port}", tls=ClientTlsConfig()) as exporter,
+        exporter_to("grpcio", f"http://127.0.0.1:{backend.port}", tls=ClientTlsConfig()) as exporter,
     ):
         with pytest.raises(
             RetryableError, match=r"set tls\.insecure to true .*\(http:// in endpoint does not do that\)"
@@ -368,7 +383,7 @@ async def test_names_the_option_that_speaks_plaintext() -> None:
 async def test_a_missing_file_is_an_error_at_start() -> None:
     """The option is named."""
     with pytest.raises(StartError, match=r"tls::ca_file: cannot read /nowhere/ca\.pem: No such file or directory"):
-        async with exporter_to("127.0.0.1:1", tls=ClientTlsConfig(ca_file="/nowhere/ca.pem")):
+        async with exporter_to("grpcio", "127.0.0.1:1", tls=ClientTlsConfig(ca_file="/nowhere/ca.pem")):
             pass
 
 
@@ -427,11 +442,12 @@ def test_refuses(options: dict[str, Any], message: str) -> None:
     assert str(caught.value) == message
 
 
-async def test_keepalive_and_authority_are_taken() -> None:
+async def test_keepalive_and_authority_are_taken(engine: str) -> None:
     """They reach the library, which takes them."""
     async with (
         Backend().serve() as backend,
         exporter_to(
+            engine,
             f"127.0.0.1:{backend.port}",
             keepalive=KeepaliveClientConfig(),
             authority="tenant.test",

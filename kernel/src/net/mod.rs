@@ -1,4 +1,4 @@
-//! OTLP servers without the interpreter: threads of their own accept, inflate, check and count requests.
+//! OTLP servers and clients without the interpreter: threads of their own accept, inflate, check and count requests.
 //!
 //! A [`server`] listens, a [`connection`] speaks HTTP/1.1 or HTTP/2 with one client, and a [`service`] answers requests
 //! of [`grpc`] or of [`http`]. What both do with the body of a request is an [`exchange`].
@@ -9,6 +9,7 @@
 
 pub mod answer;
 pub mod budget;
+pub mod client;
 mod clock;
 mod connection;
 mod cors;

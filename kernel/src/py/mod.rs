@@ -5,6 +5,7 @@
 //! `except Exception` and take the collector down with one bad batch.
 
 mod batch;
+mod client;
 mod errors;
 mod net;
 mod plan;
@@ -37,6 +38,9 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::register(module)?;
     module.add_class::<batch::Origin>()?;
     module.add_class::<batch::SpanBatch>()?;
+    module.add_class::<client::ClientCounts>()?;
+    module.add_class::<client::OtlpClient>()?;
+    module.add_class::<client::Outcome>()?;
     module.add_class::<net::OtlpServer>()?;
     module.add_class::<net::ServerCounts>()?;
     module.add_class::<net::Ticket>()?;

@@ -1,0 +1,186 @@
+//! OTLP clients without the interpreter: a thread of its own connects, compresses, sends, and reads answers.
+//!
+//! A [`Client`] takes batches, each with a number, and gathers how the [`call`]s ended in an [`outbox`] until somebody
+//! takes that. Calls share the connections of a [`pool`], which [`dial`]s the addresses of a [`target`] and keeps a
+//! [`link`] for each connection. What is sent and what an answer means is said by [`grpc`] and [`http`].
+//!
+//! A batch is sent again by the client itself only where the server has surely not seen it. What else may be sent again
+//! is decided by whoever takes the outcome.
+
+mod body;
+mod call;
+mod dial;
+mod grpc;
+mod http;
+mod link;
+pub mod outbox;
+mod pool;
+pub mod settings;
+mod target;
+
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, LocalSet, spawn_local};
+use tokio::time::timeout;
+
+use self::call::{Caller, Template};
+use self::outbox::{Outbox, Outcome};
+use self::settings::Settings;
+use crate::rope::SpanBatch;
+
+/// How long connections may take to say goodbye.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+enum Order {
+    Send { call: u64, batch: SpanBatch },
+    Cancel { call: u64 },
+    Close,
+}
+
+pub struct Client {
+    pub outbox: Arc<Outbox>,
+    orders: mpsc::UnboundedSender<Order>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    end: Arc<End>,
+}
+
+impl Client {
+    /// Starts the thread. It connects when there is something to send. `wake` is called when a call has ended and
+    /// whoever takes was told that there is nothing, and at the end.
+    pub fn start(settings: Settings, wake: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
+        let outbox = Outbox::new(Box::new(wake));
+        let (orders, taken) = mpsc::unbounded_channel();
+        let end = Arc::new(End::default());
+        let (finished, over) = (outbox.clone(), end.clone());
+        let template = Template::new(&settings)?;
+        let thread = thread::Builder::new().name("otlp-client".to_owned()).spawn(move || {
+            let _over = Over(over, finished.clone());
+            LocalSet::new().block_on(&runtime, async {
+                run(Caller::new(template, settings, finished.clone()), taken, finished).await;
+            });
+            // Something may still be compressed there: nobody waits for it.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { outbox, orders, thread: Mutex::new(Some(thread)), end })
+    }
+
+    /// Sends a batch. How that ends is found in the outbox under the number of the call.
+    pub fn send(&self, call: u64, batch: SpanBatch) {
+        let _ = self.orders.send(Order::Send { call, batch });
+    }
+
+    /// Breaks a call off. It may have ended already; otherwise nothing more is heard of it.
+    pub fn cancel(&self, call: u64) {
+        let _ = self.orders.send(Order::Cancel { call });
+    }
+
+    /// Breaks all calls off and closes the connections.
+    pub fn close(&self) {
+        let _ = self.orders.send(Order::Close);
+    }
+
+    /// Waits until all is over after `close`, for a time. Says whether it is.
+    pub fn wait(&self, patience: Duration) -> bool {
+        if !self.end.wait(patience) {
+            return false;
+        }
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+        true
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.close();
+        self.wait(2 * GOODBYE);
+    }
+}
+
+async fn run(caller: Caller, mut orders: mpsc::UnboundedReceiver<Order>, outbox: Arc<Outbox>) {
+    let caller = Rc::new(caller);
+    let mut calls: HashMap<u64, AbortHandle> = HashMap::new();
+    while let Some(order) = orders.recv().await {
+        match order {
+            Order::Send { call, batch } => {
+                if calls.len() >= 64 {
+                    calls.retain(|_, handle| !handle.is_finished());
+                }
+                let (caller, outbox) = (caller.clone(), outbox.clone());
+                let task = spawn_local(async move {
+                    let mut promise = Promise { outbox, call, kept: false };
+                    let outcome = caller.call(batch).await;
+                    promise.keep(outcome);
+                });
+                calls.insert(call, task.abort_handle());
+            }
+            Order::Cancel { call } => {
+                if let Some(handle) = calls.remove(&call) {
+                    handle.abort();
+                }
+            }
+            Order::Close => break,
+        }
+    }
+    for handle in calls.into_values() {
+        handle.abort();
+    }
+    let _ = timeout(GOODBYE, caller.close()).await;
+}
+
+/// Sees to it that somebody hears of a call even if a bug ends it.
+struct Promise {
+    outbox: Arc<Outbox>,
+    call: u64,
+    kept: bool,
+}
+
+impl Promise {
+    fn keep(&mut self, outcome: Outcome) {
+        self.kept = true;
+        self.outbox.put(self.call, outcome);
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if !self.kept && thread::panicking() {
+            self.keep(Outcome::bug());
+        }
+    }
+}
+
+/// Whether the thread has ended.
+#[derive(Default)]
+struct End {
+    ended: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl End {
+    fn wait(&self, patience: Duration) -> bool {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(ended, patience, |ended| !*ended);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// Says that the thread has ended, however it did.
+struct Over(Arc<End>, Arc<Outbox>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        *self.0.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.changed.notify_all();
+        self.1.ring();
+    }
+}

@@ -1,0 +1,137 @@
+//! `OtlpClient` and `Outcome`: the native client as Python sees it.
+
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::batch::SpanBatch;
+use super::plan::Bell;
+use crate::net::client::settings::Settings;
+use crate::net::client::{Client, outbox};
+
+/// How long Python's signal handlers wait at most.
+const SLICE: Duration = Duration::from_millis(50);
+
+#[pyclass(frozen, module = "collector._kernel")]
+pub struct OtlpClient {
+    client: Client,
+    bell: Bell,
+}
+
+#[pymethods]
+impl OtlpClient {
+    #[new]
+    fn new(settings: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let settings: Settings =
+            pythonize::depythonize(settings).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let bell = Bell::hang()?;
+        let client = Client::start(settings, bell.wake())?;
+        Ok(Self { client, bell })
+    }
+
+    fn fileno(&self) -> i32 {
+        self.bell.fileno()
+    }
+
+    /// Empties the descriptor. Before what is there is taken, or a wake-up could be lost.
+    fn clear(&self) {
+        self.bell.clear();
+    }
+
+    fn send(&self, batch: &SpanBatch, call: u64) {
+        self.client.send(call, batch.0.clone());
+    }
+
+    fn cancel(&self, call: u64) {
+        self.client.cancel(call);
+    }
+
+    fn take(&self) -> Vec<(u64, Outcome)> {
+        self.client.outbox.take().into_iter().map(|(call, outcome)| (call, Outcome(outcome))).collect()
+    }
+
+    fn counts(&self) -> ClientCounts {
+        ClientCounts(self.client.outbox.counts())
+    }
+
+    fn close(&self) {
+        self.client.close();
+    }
+
+    fn join(&self, py: Python<'_>) -> PyResult<()> {
+        self.client.close();
+        while !py.detach(|| self.client.wait(SLICE)) {
+            py.check_signals()?;
+        }
+        Ok(())
+    }
+}
+
+#[pyclass(frozen, module = "collector._kernel")]
+pub struct Outcome(outbox::Outcome);
+
+#[pymethods]
+impl Outcome {
+    #[getter]
+    fn status(&self) -> u16 {
+        self.0.status
+    }
+
+    #[getter]
+    fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    #[getter]
+    fn details<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.details)
+    }
+
+    #[getter]
+    fn body<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.body)
+    }
+
+    #[getter]
+    fn content_type(&self) -> &str {
+        &self.0.content_type
+    }
+
+    #[getter]
+    fn retry_after(&self) -> &str {
+        &self.0.retry_after
+    }
+
+    #[getter]
+    fn location(&self) -> &str {
+        &self.0.location
+    }
+}
+
+#[pyclass(frozen, module = "collector._kernel")]
+pub struct ClientCounts(outbox::Counts);
+
+#[pymethods]
+impl ClientCounts {
+    #[getter]
+    fn connected(&self) -> u64 {
+        self.0.connected
+    }
+
+    #[getter]
+    fn unconnected(&self) -> u64 {
+        self.0.unconnected
+    }
+
+    #[getter]
+    fn open(&self) -> u64 {
+        self.0.open
+    }
+
+    #[getter]
+    fn resent(&self) -> u64 {
+        self.0.resent
+    }
+}
