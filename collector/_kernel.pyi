@@ -321,7 +321,7 @@ class Outcome:
 
     @property
     def status(self) -> int:
-        """gRPC's status, or that of HTTP. 0 over HTTP: there was no answer, and `message` says why."""
+        """The status of gRPC, or that of HTTP. 0 over HTTP: there was no answer, and `message` says why."""
     @property
     def message(self) -> str:
         """What the server says to its status, or the client to one of its own."""

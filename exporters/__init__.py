@@ -6,5 +6,7 @@ FACTORIES: dict[str, str] = {
     "nop": "exporters.nop:NopExporter",
     "otlp": "exporters.otlp_grpc:OtlpGrpcExporter",
     "otlp_grpc": "exporters.otlp_grpc:OtlpGrpcExporter",
+    "otlp_http": "exporters.otlp_http:OtlpHttpExporter",
+    "otlphttp": "exporters.otlp_http:OtlpHttpExporter",
 }
 """Type → lazy reference `module:Class`."""

@@ -31,6 +31,8 @@ _METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _NOTHING_REJECTED = (b"", b"\n\x00")
 """An empty response, and one whose partial success is there and empty, as the Go collector writes it."""
 
+UNREADABLE = "an answer that cannot be read"
+
 
 class OtlpGrpcConfig(GrpcClientConfig):
     """Settings of the `otlp_grpc` exporter."""
@@ -64,10 +66,10 @@ class OtlpGrpcExporter(Exporter):
 def _client(config: OtlpGrpcConfig) -> GrpcClient:
     # What is not used is not imported: grpcio takes time and memory.
     if config.engine == "native":
-        from collector.transport.native_client import NativeGrpcClient
+        from collector.transport.native_client import NativeGrpcClient  # noqa: PLC0415
 
         return NativeGrpcClient(config, _METHOD, config.timeout)
-    from collector.transport.grpc_client import GrpcioClient
+    from collector.transport.grpc_client import GrpcioClient  # noqa: PLC0415
 
     return GrpcioClient(config, _METHOD, config.timeout)
 
@@ -80,5 +82,5 @@ def delivery(answer: bytes) -> Delivery:
         partial = ExportTraceServiceResponse.FromString(answer).partial_success
     except DecodeError:
         # The backend has the spans: sending them again would only make duplicates.
-        return Delivery(message="an answer that cannot be read")
+        return Delivery(message=UNREADABLE)
     return Delivery(max(0, partial.rejected_spans), partial.error_message)

@@ -18,21 +18,13 @@ from msgspec import UNSET
 from collector.config.types import Config, Duration, FieldError, NonNegativeInt, Notice, Section
 from collector.sending.config import SendingConfig
 from collector.spans import SpanBatch
+from collector.transport.headers import Headers, header_pairs, printable
 from collector.transport.settings import NO_BUFFERS
 from collector.transport.tls import ClientTlsConfig
 
-_HEADER = re.compile(r"[0-9a-z_.-]+")
+_HEADER = re.compile(r"(?!grpc-)[0-9a-z_.-]+")
 _SCHEME = re.compile(r"(https?|dns|passthrough)://(?:[^/]*/(?=.*:))?", re.IGNORECASE)
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^:/\[\]]*):([0-9]{1,5})")
-
-
-class Header(Config):
-    """A header, where they are given as a list."""
-
-    name: str
-    """Its name."""
-    value: str
-    """Its value."""
 
 
 class KeepaliveClientConfig(Config):
@@ -70,7 +62,7 @@ class GrpcClientConfig(SendingConfig):
     """TLS is on unless `insecure: true` stands here."""
     compression: Literal["gzip", "none", "", "snappy", "zstd"] = "gzip"
     """`gzip` or `none`; with `native` also `zstd`."""
-    headers: dict[str, str] | list[Header] = {}
+    headers: Headers = {}
     """Sent with every request: a map, or a list of `name` and `value`."""
     keepalive: Section[KeepaliveClientConfig] = None
     """Pings; off unless the section is there."""
@@ -118,34 +110,17 @@ class GrpcClientConfig(SendingConfig):
         return self.tls is None or self.tls.plaintext
 
     @property
-    def agent(self) -> str:
-        """How the client calls itself."""
-        return self.user_agent or f"spanmill ({platform.system()}/{platform.machine()})".lower()
-
-    @property
     def metadata(self) -> tuple[tuple[str, str | bytes], ...]:
         """The headers as gRPC wants them. Raises `FieldError`."""
-        pairs = (
-            list(self.headers.items())
-            if isinstance(self.headers, dict)
-            else [(header.name, header.value) for header in self.headers]
+        return tuple(
+            (name, value.encode() if name.endswith("-bin") else printable(name, value))
+            for name, value in header_pairs(self.headers, _HEADER, "a gRPC header")
         )
-        names: set[str] = set()
-        found: list[tuple[str, str | bytes]] = []
-        for name, value in pairs:
-            lower = name.lower()
-            if not _HEADER.fullmatch(lower) or lower.startswith("grpc-"):
-                raise FieldError("headers", f"{name!r} cannot be the name of a gRPC header")
-            if lower in names:
-                raise FieldError("headers", f"{name!r} is there twice")
-            names.add(lower)
-            if lower.endswith("-bin"):
-                found.append((lower, value.encode()))
-            elif not value.isascii() or not value.isprintable():
-                raise FieldError("headers", f"the value of {name!r} must be printable ASCII")
-            else:
-                found.append((lower, value))
-        return tuple(found)
+
+
+def agent() -> str:
+    """How clients call themselves."""
+    return f"spanmill ({platform.system()}/{platform.machine()})".lower()
 
 
 def target(endpoint: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from collector.errors import ConsumeError, StartError
 from collector.spans import SpanBatch
-from collector.transport.client import GrpcClientConfig, target
+from collector.transport.client import GrpcClientConfig, agent, target
 from collector.transport.grpcio import grpc
 from collector.transport.statuses import refusal
 from collector.transport.tls import ClientTlsConfig
@@ -107,7 +107,7 @@ def _options(config: GrpcClientConfig) -> list[tuple[str, Any]]:
         ("grpc.max_reconnect_backoff_ms", 5000),
         (
             "grpc.primary_user_agent",
-            config.agent,
+            config.user_agent or agent(),
         ),
     ]
     if config.authority:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from collector._kernel import OtlpClient, Outcome
 from collector.errors import ConsumeError, RetryableError
 from collector.spans import SpanBatch
-from collector.transport.client import GrpcClientConfig, addresses
+from collector.transport.client import GrpcClientConfig, addresses, agent
 from collector.transport.statuses import OK, refusal
 
 CONNECT_TIMEOUT = 20.0
@@ -43,7 +43,8 @@ class NativeClient:
         if self._client is None:
             raise RetryableError("the client is closed")
         number = next(self._numbers)
-        outcome = self._calls[number] = asyncio.get_running_loop().create_future()
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._calls[number] = outcome
         self._client.send(batch, number)
         try:
             return await outcome
@@ -109,7 +110,7 @@ def _settings(config: GrpcClientConfig, method: str, timeout: float) -> dict[str
         "protocol": "grpc",
         "authority": config.authority or _authority(target),
         "path": method,
-        "headers": [("user-agent", config.agent), *headers],
+        "headers": [("user-agent", config.user_agent or agent()), *headers],
         "encoding": "identity" if config.compression in {"", "none"} else config.compression,
         "level": None,
         "timeout": timeout,

@@ -13,7 +13,7 @@ Transport = Literal["tcp", "tcp4", "tcp6", "unix"]
 
 _FAMILIES = {"tcp": socket.AF_UNSPEC, "tcp4": socket.AF_INET, "tcp6": socket.AF_INET6}
 
-NO_BUFFERS = Notice("grpcio sizes its buffers itself")
+NO_BUFFERS = Notice("buffers are sized by the engine")
 
 
 class KeepaliveServerParameters(Config):

@@ -25,7 +25,8 @@ from collector.component import Delivery
 from collector.config.types import Duration, FieldError
 from collector.errors import PermanentError, RetryableError, StartError, TooLargeError
 from collector.testing import StubHost, exporter_settings, make_spans
-from collector.transport.client import Header, KeepaliveClientConfig, target
+from collector.transport.client import KeepaliveClientConfig, target
+from collector.transport.headers import Header
 from collector.transport.tls import ClientTlsConfig
 from exporters.otlp_grpc import OtlpGrpcConfig, OtlpGrpcExporter, delivery
 

@@ -1,6 +1,6 @@
 //! OTLP over HTTP: a body there, a body back.
 
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -9,20 +9,16 @@ use super::body::{Message, Outgoing, Payload};
 use super::link::{Failure, describe};
 use super::outbox::Outcome;
 use super::settings::{Protocol, Settings};
-use crate::compress::Encoding;
 
 /// What of an answer is read. The Go collector reads as much.
 const MAX_ANSWER: usize = 64 << 10;
 
-/// The headers of all requests.
+/// The headers of all requests, but for those that are given: the name of the compression is one of them.
 pub fn headers(settings: &Settings) -> HeaderMap {
     let json = settings.protocol == Protocol::Json;
     let mut headers = HeaderMap::new();
     let kind = if json { "application/json" } else { "application/x-protobuf" };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    if settings.encoding != Encoding::Identity {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(settings.encoding.name()));
-    }
     headers
 }
 
