@@ -10,8 +10,8 @@ import base64
 import itertools
 from collections.abc import Mapping
 
-from collector._kernel import OtlpClient, Outcome
-from collector.errors import ConsumeError, RetryableError
+from collector._kernel import ClientCounts, OtlpClient, Outcome
+from collector.errors import RetryableError
 from collector.spans import SpanBatch
 from collector.transport.client import GrpcClientConfig, addresses, agent
 from collector.transport.statuses import OK, refusal
@@ -22,6 +22,8 @@ BACKOFF = (0.5, 5.0)
 """Seconds in which a failed connection is not tried again, at first and at most."""
 MOST_CONNECTIONS = 8
 """To one address. There is one, unless more requests are under way than the server takes on it."""
+
+_CLOSED = "the client is closed"
 
 
 class NativeClient:
@@ -41,7 +43,7 @@ class NativeClient:
     async def call(self, batch: SpanBatch) -> Outcome:
         """Send a batch. Raises `RetryableError` if the client is closed meanwhile. Cancelling breaks the call off."""
         if self._client is None:
-            raise RetryableError("the client is closed")
+            raise RetryableError(_CLOSED)
         number = next(self._numbers)
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._calls[number] = outcome
@@ -55,6 +57,12 @@ class NativeClient:
         finally:
             del self._calls[number]
 
+    def counts(self) -> ClientCounts:
+        """What became of connections, while the client is open."""
+        if self._client is None:
+            raise RetryableError(_CLOSED)
+        return self._client.counts()
+
     async def close(self) -> None:
         """Break calls off and close the connections. May be called twice, and without `open`."""
         client, self._client = self._client, None
@@ -63,7 +71,7 @@ class NativeClient:
         asyncio.get_running_loop().remove_reader(client.fileno())
         for outcome in self._calls.values():
             if not outcome.done():
-                outcome.set_exception(RetryableError("the client is closed"))
+                outcome.set_exception(RetryableError(_CLOSED))
         await asyncio.to_thread(client.join)
 
     def _hear(self, client: OtlpClient) -> None:
@@ -91,14 +99,15 @@ class NativeGrpcClient:
         outcome = await self._client.call(batch)
         if outcome.status == OK:
             return outcome.body
-        raise self._refusal(outcome)
+        raise refusal(outcome.status, outcome.message, outcome.details)
+
+    def counts(self) -> ClientCounts:
+        """What became of connections, while the client is open."""
+        return self._client.counts()
 
     async def close(self) -> None:
         """Close the client. May be called twice, and without `open`."""
         await self._client.close()
-
-    def _refusal(self, outcome: Outcome) -> ConsumeError:
-        return refusal(outcome.status, outcome.message, outcome.details)
 
 
 def _settings(config: GrpcClientConfig, method: str, timeout: float) -> dict[str, object]:

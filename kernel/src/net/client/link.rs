@@ -3,9 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use h2::Reason;
@@ -13,6 +13,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::Instant;
 
@@ -35,11 +36,49 @@ pub struct Link {
 enum Sender {
     /// Not there while a request is under way, nor afterwards if that was broken off.
     Http1(RefCell<Option<http1::SendRequest<Outgoing>>>),
-    Http2(http2::SendRequest<Outgoing>, Rc<RefCell<Option<Http2>>>),
+    Http2(http2::SendRequest<Outgoing>, Rc<Http2>),
 }
 
-/// The work of a connection, which also knows what the peer allows. Not there once it is done.
-type Http2 = http2::Connection<TokioIo<Box<dyn Io>>, Outgoing, Local>;
+/// What is known of a connection with many requests.
+#[derive(Default)]
+struct Http2 {
+    /// Sends requests, and knows how many the peer allows. Not there before the handshake, nor once it is done.
+    work: RefCell<Option<http2::Connection<TokioIo<Box<dyn Io>>, Outgoing, Local>>>,
+    /// Whether the peer has said how many, or will not any more.
+    settled: Cell<bool>,
+    changed: Notify,
+    error: RefCell<Option<String>>,
+}
+
+impl Http2 {
+    /// How many requests the peer allows: none until it has said so.
+    fn most(&self) -> usize {
+        self.work.borrow().as_ref().map_or(0, http2::Connection::current_max_send_streams)
+    }
+
+    /// Looks whether the peer has spoken.
+    fn look(&self) {
+        if !self.settled.get() && self.most() > 0 {
+            self.settle();
+        }
+    }
+
+    fn settle(&self) {
+        self.settled.set(true);
+        self.changed.notify_waiters();
+    }
+
+    fn run(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut work = self.work.borrow_mut();
+        let polled = work.as_mut().map_or(Poll::Ready(Ok(())), |work| Pin::new(work).poll(context));
+        let Poll::Ready(ended) = polled else { return Poll::Pending };
+        *self.error.borrow_mut() = ended.err().map(|error| describe(&error));
+        work.take();
+        drop(work);
+        self.settle();
+        Poll::Ready(())
+    }
+}
 
 /// Why there is no response.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,8 +95,10 @@ pub enum Failure {
 
 impl Link {
     pub async fn open(io: Box<dyn Io>, http2: bool, settings: &Settings, crowd: &Rc<Crowd>) -> Result<Self, String> {
-        let sender = if http2 { speak_http2(io, settings, crowd).await } else { speak_http1(io, crowd).await };
-        let sender = sender.map_err(|error| describe(&error))?;
+        let sender = match http2 {
+            true => speak_http2(io, settings, crowd).await?,
+            false => speak_http1(io, crowd).await.map_err(|error| describe(&error))?,
+        };
         Ok(Self { sender, active: Cell::new(0), idle_since: Cell::new(Instant::now()) })
     }
 
@@ -84,10 +125,7 @@ impl Link {
     pub fn has_room(&self) -> bool {
         match &self.sender {
             Sender::Http1(_) => self.active.get() == 0,
-            Sender::Http2(_, work) => {
-                let most = work.borrow().as_ref().map_or(0, Http2::current_max_send_streams);
-                self.active.get() < most
-            }
+            Sender::Http2(_, http2) => self.active.get() < http2.most(),
         }
     }
 
@@ -146,33 +184,34 @@ async fn speak_http1(io: Box<dyn Io>, crowd: &Rc<Crowd>) -> hyper::Result<Sender
     Ok(Sender::Http1(RefCell::new(Some(sender))))
 }
 
-async fn speak_http2(io: Box<dyn Io>, settings: &Settings, crowd: &Rc<Crowd>) -> hyper::Result<Sender> {
-    let mut builder = http2::Builder::new(Local(crowd.clone()));
+async fn speak_http2(io: Box<dyn Io>, settings: &Settings, crowd: &Rc<Crowd>) -> Result<Sender, String> {
+    let http2 = Rc::new(Http2::default());
+    let local = Local { crowd: crowd.clone(), http2: Rc::downgrade(&http2) };
+    let mut builder = http2::Builder::new(local.clone());
     builder
         .timer(TokioTimer::new())
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
+        // None before the peer has said how many it allows: what is too much it would refuse.
+        .initial_max_send_streams(0)
         .max_header_list_size(MAX_HEADER_BYTES)
         .keep_alive_while_idle(settings.keepalive_idle);
     if let Some(time) = seconds(settings.keepalive_time) {
         let timeout = seconds(settings.keepalive_timeout).unwrap_or(Duration::from_secs(20));
         builder.keep_alive_interval(time).keep_alive_timeout(timeout);
     }
-    let (sender, connection) = builder.handshake(TokioIo::new(io)).await?;
-    let work = Rc::new(RefCell::new(Some(connection)));
-    let done = work.clone();
-    hyper::rt::Executor::execute(
-        &Local(crowd.clone()),
-        poll_fn(move |context| {
-            let mut work = done.borrow_mut();
-            let poll = work.as_mut().map_or(Poll::Ready(Ok(())), |work| Pin::new(work).poll(context));
-            if poll.is_ready() {
-                work.take();
-            }
-            poll
-        }),
-    );
-    Ok(Sender::Http2(sender, work))
+    let (sender, connection) = builder.handshake(TokioIo::new(io)).await.map_err(|error| describe(&error))?;
+    http2.work.replace(Some(connection));
+    let running = http2.clone();
+    hyper::rt::Executor::execute(&local, poll_fn(move |context| running.run(context)));
+    while !http2.settled.get() {
+        http2.changed.notified().await;
+    }
+    if sender.is_closed() {
+        let error = http2.error.take().unwrap_or_else(|| "it was closed at once".to_owned());
+        return Err(format!("the server does not speak HTTP/2: {error}"));
+    }
+    Ok(Sender::Http2(sender, http2))
 }
 
 impl Failure {
@@ -211,15 +250,28 @@ pub fn describe(error: &(dyn Error + 'static)) -> String {
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-/// Runs what belongs to a connection on the client's thread, and counts it.
+/// Runs what belongs to a connection on the client's thread, counts it, and sees what the peer says.
 #[derive(Clone)]
-struct Local(Rc<Crowd>);
+struct Local {
+    crowd: Rc<Crowd>,
+    /// Which has this as a part.
+    http2: Weak<Http2>,
+}
 
 impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
     fn execute(&self, work: F) {
-        let member = self.0.join();
+        let Self { crowd, http2 } = self.clone();
+        let member = crowd.join();
         spawn_local(async move {
-            drop(work.await);
+            let mut work = pin!(work);
+            poll_fn(|context| {
+                let polled = work.as_mut().poll(context).map(drop);
+                if let Some(http2) = http2.upgrade() {
+                    http2.look();
+                }
+                polled
+            })
+            .await;
             drop(member);
         });
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::super::connection::{FOREVER, seconds};
 use super::super::crowd::Crowd;
@@ -250,7 +250,10 @@ impl Pool {
     async fn connect(self: Rc<Self>, lane: u64, addresses: Vec<Address>) {
         let patience = seconds(self.settings.connect_timeout).unwrap_or(FOREVER);
         let link = match dial(&addresses, patience).await {
-            Ok(io) => Link::open(io, self.expects_http2(), &self.settings, &self.crowd).await,
+            Ok(io) => {
+                let opening = Link::open(io, self.expects_http2(), &self.settings, &self.crowd);
+                timeout(patience, opening).await.unwrap_or_else(|_| Err("the server says nothing".to_owned()))
+            }
             Err(error) => Err(error),
         };
         let now = Instant::now();
