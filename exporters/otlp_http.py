@@ -21,6 +21,7 @@ import time
 from typing import Annotated, Literal
 from urllib.parse import SplitResult
 
+from collector._kernel import ClientCounts
 from collector.component import Delivery, Exporter, Host, Settings
 from collector.config.types import FieldError, Notice
 from collector.ledger import ExporterAccount
@@ -66,7 +67,8 @@ class OtlpHttpConfig(HttpClientConfig):
             raise FieldError("endpoint", "is required, such as http://backend:4318")
         if "?" in self.endpoint:
             raise FieldError("endpoint", "may have no query: give the whole URL as traces_endpoint")
-        return http_url(self.endpoint.removesuffix("/") + _PATH, self._blame)
+        base = http_url(self.endpoint, self._blame)
+        return base._replace(path=base.path.removesuffix("/") + _PATH)
 
     @property
     def _blame(self) -> str:
@@ -102,6 +104,10 @@ class OtlpHttpExporter(Exporter):
             case _:
                 # Somebody else's success is one as well: the Go collector sees it so.
                 return Delivery()
+
+    def counts(self) -> ClientCounts:
+        """What became of connections, while the exporter runs."""
+        return self._client.counts()
 
     async def shutdown(self) -> None:
         """Close the client."""

@@ -101,7 +101,7 @@ async def raw_http2(behave: Behaviour, **settings: int) -> AsyncIterator[str]:
             await behave(connection)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
-        except Exception as error:  # noqa: BLE001  the test shall hear of it
+        except Exception as error:
             failures.append(error)
         finally:
             writer.close()

@@ -35,10 +35,10 @@ BATCH = make_spans(3)
 
 
 @contextlib.asynccontextmanager
-async def client_to(endpoint: str, timeout: float = 20.0, **options: Any) -> AsyncIterator[NativeGrpcClient]:
+async def client_to(endpoint: str, patience: float = 20.0, **options: Any) -> AsyncIterator[NativeGrpcClient]:
     plain = {"tls": ClientTlsConfig(insecure=True), "compression": "none"}
     client = NativeGrpcClient(
-        GrpcClientConfig(**{"endpoint": endpoint, "engine": "native", **plain, **options}), METHOD, timeout
+        GrpcClientConfig(**{"endpoint": endpoint, "engine": "native", **plain, **options}), METHOD, patience
     )
     client.open()
     try:
@@ -481,9 +481,8 @@ async def test_a_server_that_says_nothing_runs_out_of_time() -> None:
         writer.close()
 
     server = await asyncio.start_server(listen, "127.0.0.1", 0)
-    async with server:
-        async with client_to("{}:{}".format(*server.sockets[0].getsockname()), 0.2) as client:
-            assert str(await refused(client)) == "DEADLINE_EXCEEDED: no answer within 0.2 seconds"
+    async with server, client_to("{}:{}".format(*server.sockets[0].getsockname()), 0.2) as client:
+        assert str(await refused(client)) == "DEADLINE_EXCEEDED: no answer within 0.2 seconds"
 
 
 async def test_a_name_that_nobody_knows() -> None:
@@ -564,7 +563,6 @@ async def test_closing_leaves_nothing_behind() -> None:
         await client.close()
         await asyncio.wait_for(gone.wait(), 5)
         assert threads() == 0
-        del client
         await until(lambda: len(os.listdir("/proc/self/fd")) <= before)
 
 

@@ -112,8 +112,9 @@ impl Pool {
             let changed = self.changed.notified();
             let now = Instant::now();
             self.clean();
-            self.grow(now);
             if let Some(link) = self.pick(now) {
+                // Other lanes may lack what this call has found.
+                self.grow(now);
                 link.begin();
                 return Ok(Lease { link, pool: self.clone() });
             }
@@ -122,6 +123,7 @@ impl Pool {
             {
                 return Err(error);
             }
+            self.grow(now);
             let due = self.next_attempt().unwrap_or(now + FOREVER);
             tokio::select! {
                 () = changed => {}
@@ -301,6 +303,7 @@ impl Pool {
             for lane in &mut state.lanes {
                 lane.links.retain(|other| !Rc::ptr_eq(link, other));
             }
+            self.count(&state);
         }
         if state.waiting > 0 {
             self.changed.notify_waiters();
