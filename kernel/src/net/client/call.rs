@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::super::connection::{FOREVER, seconds};
 use super::body::{Outgoing, Payload};
-use super::link::Failure;
+use super::failure::Failure;
 use super::outbox::{Outbox, Outcome};
 use super::pool::Pool;
 use super::settings::{Protocol, Settings};

@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::body::{Message, Outgoing, PREFIX, Payload};
-use super::link::{Failure, describe};
+use super::failure::{Failure, describe};
 use super::outbox::Outcome;
 use crate::base64;
 use crate::compress::{Encoding, inflate};

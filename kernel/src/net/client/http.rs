@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::body::{Message, Outgoing, Payload};
-use super::link::{Failure, describe};
+use super::failure::{Failure, describe};
 use super::outbox::Outcome;
 use super::settings::{Protocol, Settings};
 

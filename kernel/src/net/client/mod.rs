@@ -10,8 +10,10 @@
 mod body;
 mod call;
 mod dial;
+mod failure;
 mod grpc;
 mod http;
+mod http2;
 mod link;
 pub mod outbox;
 mod pool;
