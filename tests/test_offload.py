@@ -153,6 +153,7 @@ def test_python_runs_what_the_kernel_cannot(pipelines: str) -> None:
 
 
 NATIVE = "{protocols: {grpc: {endpoint: 'localhost:0', engine: native, offload: %s}}}"
+HTTP = "{protocols: {http: {endpoint: 'localhost:0', offload: %s}}}"
 
 
 async def _send(service: Service, sent: list[ExportTraceServiceRequest]) -> list[grpc.StatusCode]:
@@ -202,8 +203,7 @@ async def test_requests_over_the_network(front: str, passed: int, offload: str) 
 @pytest.mark.parametrize("offload", ["true", "false"])
 async def test_requests_over_http(offload: str) -> None:
     """OTLP/HTTP goes the same way, and is told in its own words when there is no room."""
-    section = "{protocols: {http: {endpoint: 'localhost:0', offload: %s}}}" % offload
-    async with running(a_pipeline("full", "otlp", section)) as service:
+    async with running(a_pipeline("full", "otlp", HTTP % offload)) as service:
         receiver: Any = service.machine.receivers["otlp"]
         statuses = []
         for number in range(3):
