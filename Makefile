@@ -28,7 +28,7 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
 .PHONY: help install run demo test check lint format bench fuzz docs dist lock clean
-.PHONY: testbed testbed-full testbed-ci testbed-peers testbed-engine
+.PHONY: testbed testbed-full testbed-ci testbed-peers testbed-engine chaos
 
 help: ## show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,10 @@ testbed-ci: install $(ENGINE) ## a burst and an overload: nothing lost, memory b
 	$(TESTBED) run ci --out results/ci --check --cpu-limit $(CPU_LIMIT)
 # Of what parsing the same spans with Python's protobuf costs in the same run: some 7 times is what we see.
 CPU_LIMIT ?= 20
+
+chaos: install $(ENGINE) ## restarts under load, and a million hostile requests, in ten minutes
+	$(TESTBED) run chaos --out results/chaos --check
+	$(BIN)/python -m testbed.hostile
 
 testbed-peers: install ## build the collectors to compare with; those that cannot be are reported
 	@$(TESTBED) peers
