@@ -27,7 +27,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test check lint format bench fuzz docs dist lock clean
+.PHONY: help install run demo test interop check lint format bench fuzz docs dist lock clean
 .PHONY: testbed testbed-full testbed-ci testbed-peers testbed-engine chaos
 
 help: ## show what there is
@@ -45,6 +45,9 @@ test: install $(ENGINE) ## run all tests, of the kernel, the collector and the t
 	$(CARGO) test $(CRATE) --features net --quiet
 	$(CARGO) test $(HOT) --quiet
 	$(BIN)/python -m pytest
+
+interop: install ## SDKs for Go and Java, curl and h2spec against a collector: wants Go, Maven and curl
+	$(BIN)/python -m pytest tests/interop
 
 lint: install ## style and types, of Python and of Rust
 	$(BIN)/ruff check

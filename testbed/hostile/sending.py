@@ -86,10 +86,20 @@ def _encode(body: bytes, chance: Random) -> tuple[bytes | None, bytes]:
 
 
 def _inflated(data: bytes) -> bytes | None:
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error):
+    """Inflate as RFC 1952 says; `gzip.decompress` overlooks reserved flags, zeros at the end, and that nothing is there."""
+    body = b""
+    if not data:
         return None
+    try:
+        while data:
+            member = zlib.decompressobj(wbits=31)
+            body += member.decompress(data)
+            if not member.eof:
+                return None
+            data = member.unused_data
+    except zlib.error:
+        return None
+    return body
 
 
 async def _status(reader: asyncio.StreamReader) -> int:
