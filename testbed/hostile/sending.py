@@ -86,7 +86,7 @@ def _encode(body: bytes, chance: Random) -> tuple[bytes | None, bytes]:
 
 
 def _inflated(data: bytes) -> bytes | None:
-    """Inflate as RFC 1952 says; `gzip.decompress` overlooks reserved flags, zeros at the end, and that nothing is there."""
+    """Inflate as RFC 1952 says; `gzip.decompress` overlooks reserved flags, zeros, and that nothing is there."""
     body = b""
     if not data:
         return None
