@@ -20,4 +20,5 @@ pub mod inbox;
 pub mod server;
 mod service;
 mod stream;
+pub mod tls;
 mod traffic;
