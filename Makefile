@@ -27,8 +27,8 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test check lint format bench fuzz docs dist lock clean
-.PHONY: testbed testbed-full testbed-ci testbed-peers testbed-engine
+.PHONY: help install run demo test interop check lint format bench fuzz docs dist lock clean
+.PHONY: testbed testbed-full testbed-ci testbed-peers testbed-engine chaos
 
 help: ## show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test: install $(ENGINE) ## run all tests, of the kernel, the collector and the t
 	$(CARGO) test $(CRATE) --features net --quiet
 	$(CARGO) test $(HOT) --quiet
 	$(BIN)/python -m pytest
+
+interop: install ## SDKs for Go and Java, curl and h2spec against a collector: wants Go, Maven and curl
+	$(BIN)/python -m pytest tests/interop
 
 lint: install ## style and types, of Python and of Rust
 	$(BIN)/ruff check
@@ -78,6 +81,10 @@ testbed-ci: install $(ENGINE) ## a burst and an overload: nothing lost, memory b
 	$(TESTBED) run ci --out results/ci --check --cpu-limit $(CPU_LIMIT)
 # Of what parsing the same spans with Python's protobuf costs in the same run: some 7 times is what we see.
 CPU_LIMIT ?= 20
+
+chaos: install $(ENGINE) ## restarts under load, and a million hostile requests, in ten minutes
+	$(TESTBED) run chaos --out results/chaos --check
+	$(BIN)/python -m testbed.hostile
 
 testbed-peers: install ## build the collectors to compare with; those that cannot be are reported
 	@$(TESTBED) peers

@@ -77,6 +77,8 @@ class Spans(Record, frozen=True):
     """Requests at the sink in which a secret stood that the pipeline should have removed."""
     foreign: int
     """Arrivals with an id that was never sent: damaged spans."""
+    unacknowledged: int = 0
+    """Delivered, each id counted once, although the client was never told so: it will send them again."""
 
 
 class Cost(Record, frozen=True):

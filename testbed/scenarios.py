@@ -7,7 +7,7 @@ then each subject is driven as fast as it answers for a few seconds first, and g
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,8 @@ class Limits:
     """Share of the capacity that must be accepted while more is offered."""
     p99_ms: float | None = 1000.0
     """Bound of the acknowledgement."""
+    unacknowledged: int | None = None
+    """How many times what may be in flight may arrive without having been acknowledged."""
     growth: float | None = None
     """MiB that memory may grow in the second half of the load, by its trend."""
 
@@ -94,6 +96,11 @@ def _burst(rate: float, seconds: float) -> list[Step]:
 
 def _trouble(mood: Mapping[str, object], what: str, again: str) -> tuple[Action, ...]:
     return (Action(0.25, what, mood), Action(0.6, again, {"mood": "well"}))
+
+
+def _often(count: int, *actions: Action) -> tuple[Action, ...]:
+    """Repeat what happens; `at` is the share of one period of `count`."""
+    return tuple(replace(action, at=(period + action.at) / count) for period in range(count) for action in actions)
 
 
 ANYTHING_GOES = Limits(duplicates=True, accepted=0.0, p99_ms=None)
@@ -166,6 +173,27 @@ SCENARIOS: dict[str, Scenario] = {
             30_000,
             actions=(Action(0.5, "restart"),),
             limits=ANYTHING_GOES,
+        ),
+        Scenario(
+            "restarts",
+            "the same 20 times, as fast as it answers: what was acknowledged arrives, and little beyond",
+            _closed,
+            50.0,
+            actions=_often(20, Action(0.5, "restart")),
+            limits=replace(ANYTHING_GOES, unacknowledged=20),
+        ),
+        Scenario(
+            "backend-restarts",
+            "nobody listens at the backend for a moment, 20 times",
+            _steady,
+            50.0,
+            40_000,
+            actions=_often(
+                20, Action(0.2, "backend dead", {"mood": "dead"}), Action(0.4, "backend back", {"mood": "well"})
+            ),
+            limits=replace(ANYTHING_GOES, unacknowledged=0),
+            drain=60.0,
+            quiet=15.0,
         ),
         Scenario(
             "many-clients",

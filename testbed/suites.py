@@ -79,5 +79,11 @@ SUITES: dict[str, Suite] = {
             ),
             ("spanmill",),
         ),
+        Suite(
+            "chaos",
+            "restarts of the collector and of the backend under load, 20 each, in six minutes",
+            tuple((load(scenario, "chain"), 1) for scenario in ("restarts", "backend-restarts")),
+            ("spanmill", "spanmill-native"),
+        ),
     )
 }

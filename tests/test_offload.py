@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 from typing import Any
 
 import grpc
@@ -152,6 +153,7 @@ def test_python_runs_what_the_kernel_cannot(pipelines: str) -> None:
 
 
 NATIVE = "{protocols: {grpc: {endpoint: 'localhost:0', engine: native, offload: %s}}}"
+HTTP = "{protocols: {http: {endpoint: 'localhost:0', offload: %s}}}"
 
 
 async def _send(service: Service, sent: list[ExportTraceServiceRequest]) -> list[grpc.StatusCode]:
@@ -196,6 +198,35 @@ async def test_requests_over_the_network(front: str, passed: int, offload: str) 
     )
     account = service.machine.ledger.receivers["otlp"].on("grpc")
     assert (account.requests_received, account.requests_accepted, account.accepted) == (30, accepted, passed)
+
+
+@pytest.mark.parametrize("offload", ["true", "false"])
+async def test_requests_over_http(offload: str) -> None:
+    """OTLP/HTTP goes the same way, and is told in its own words when there is no room."""
+    async with running(a_pipeline("full", "otlp", HTTP % offload)) as service:
+        receiver: Any = service.machine.receivers["otlp"]
+        statuses = []
+        for number in range(3):
+            body = make_request(2, first=2 * number).SerializeToString()
+            statuses.append(await asyncio.to_thread(_post, receiver.http.address, body))
+        exporter: Any = service.machine.exporters["sink"].exporter
+
+    assert statuses == [(200, None), (503, "1"), (503, "1")]
+    # One of the two is what the filter drops.
+    assert [len(batch) for batch in exporter.batches] == [1]
+    account = service.machine.ledger.receivers["otlp"].on("http")
+    assert (account.accepted, account.refused, account.requests_refused) == (2, 4, 2)
+
+
+def _post(address: str, body: bytes) -> tuple[int, str | None]:
+    connection = http.client.HTTPConnection(address, timeout=10)
+    try:
+        connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, answer.headers["Retry-After"]
+    finally:
+        connection.close()
 
 
 async def test_a_full_hold_tells_clients_to_come_back() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from testbed.measuring.pinning import Pinning
-from testbed.results import Calibration, Effort, Finding, Measurement
+from testbed.results import Calibration, Effort, Finding, Measurement, Spans
 from testbed.scenarios import Limits
 
 LATE_MS = 50.0
@@ -35,23 +35,9 @@ def invalid(effort: Effort, subject_cores: float, pinning: Pinning) -> str:
 
 def findings(measurement: Measurement, limits: Limits) -> Iterator[Finding]:
     """What is wrong with the subject."""
-    spans, memory, latency = measurement.spans, measurement.memory, measurement.acknowledgement
-    if spans:
-        if spans.lost:
-            yield Finding("lost", f"{spans.lost:,} of {spans.accepted:,} acknowledged spans never arrived")
-        if spans.duplicated and not limits.duplicates:
-            yield Finding("duplicated", f"{spans.duplicated:,} spans arrived again")
-        if spans.wrongly_kept:
-            yield Finding("wrongly_kept", f"{spans.wrongly_kept:,} spans arrived that should have been dropped")
-        if spans.foreign:
-            yield Finding("foreign", f"{spans.foreign:,} spans arrived with an id that was never sent")
-        if spans.leaked:
-            yield Finding("leaked", f"{spans.leaked:,} requests arrived with a secret that should have been removed")
-        if spans.offered and (share := spans.accepted / spans.offered) < limits.accepted:
-            yield Finding("goodput", f"{share:.1%} of the offered spans were accepted, less than {limits.accepted:.0%}")
-        if measurement.capacity and (share := measurement.accepted_rate / measurement.capacity) < limits.goodput:
-            message = f"under overload it accepted {share:.0%} of its capacity, less than {limits.goodput:.0%}"
-            yield Finding("goodput", message)
+    memory, latency = measurement.memory, measurement.acknowledgement
+    if measurement.spans:
+        yield from _of_spans(measurement, measurement.spans, limits)
     if memory and limits.growth is not None:
         grown = memory.slope / 60 * measurement.seconds / 2
         if grown > limits.growth:
@@ -60,6 +46,29 @@ def findings(measurement: Measurement, limits: Limits) -> Iterator[Finding]:
     if latency and limits.p99_ms is not None and latency.p99 > limits.p99_ms:
         message = f"1 % of the requests were answered after more than {latency.p99:,.0f} ms, bound {limits.p99_ms:,.0f}"
         yield Finding("latency", message)
+
+
+def _of_spans(measurement: Measurement, spans: Spans, limits: Limits) -> Iterator[Finding]:
+    if spans.lost:
+        yield Finding("lost", f"{spans.lost:,} of {spans.accepted:,} acknowledged spans never arrived")
+    if spans.duplicated and not limits.duplicates:
+        yield Finding("duplicated", f"{spans.duplicated:,} spans arrived again")
+    if spans.wrongly_kept:
+        yield Finding("wrongly_kept", f"{spans.wrongly_kept:,} spans arrived that should have been dropped")
+    if spans.foreign:
+        yield Finding("foreign", f"{spans.foreign:,} spans arrived with an id that was never sent")
+    if spans.leaked:
+        yield Finding("leaked", f"{spans.leaked:,} requests arrived with a secret that should have been removed")
+    if limits.unacknowledged is not None:
+        bound = limits.unacknowledged * measurement.in_flight * measurement.spans_per_request
+        if spans.unacknowledged > bound:
+            message = f"{spans.unacknowledged:,} spans arrived that nobody acknowledged, more than {bound:,}"
+            yield Finding("unacknowledged", message)
+    if spans.offered and (share := spans.accepted / spans.offered) < limits.accepted:
+        yield Finding("goodput", f"{share:.1%} of the offered spans were accepted, less than {limits.accepted:.0%}")
+    if measurement.capacity and (share := measurement.accepted_rate / measurement.capacity) < limits.goodput:
+        message = f"under overload it accepted {share:.0%} of its capacity, less than {limits.goodput:.0%}"
+        yield Finding("goodput", message)
 
 
 def dear(measurement: Measurement, calibration: Calibration, limit: float) -> Finding | None:

@@ -68,7 +68,7 @@ impl Exchange {
     /// Reads a body of at most `bound` bytes. `whole` tells from the first chunk how long it will be, if it can.
     pub async fn read(
         &self,
-        body: Incoming,
+        body: &mut Incoming,
         bound: usize,
         share: &mut Share,
         whole: impl Fn(&[u8]) -> Option<usize>,
@@ -179,7 +179,7 @@ impl Exchange {
 }
 
 async fn collect(
-    mut body: Incoming,
+    body: &mut Incoming,
     bound: usize,
     share: &mut Share,
     whole: impl Fn(&[u8]) -> Option<usize>,

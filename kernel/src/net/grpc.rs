@@ -1,12 +1,15 @@
 //! OTLP/gRPC: one method of one service, raw bytes in, an empty message out.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
-use http_body_util::{BodyExt, Empty, Full};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Frame, Incoming};
 use tokio::time::timeout;
 
 use super::answer::{Answer, Code, Refusal};
@@ -26,7 +29,7 @@ const OTHER_SIGNALS: [(&str, &str); 3] = [
 const PREFIX: usize = 5;
 
 /// Answers a request when the pipeline has.
-pub async fn respond(exchange: &Exchange, head: &Parts, body: Incoming, peer: &str) -> Response<Body> {
+pub async fn respond(exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &str) -> Response<Body> {
     if head.method != Method::POST || !is_grpc(&head.headers) {
         let advice = "this port speaks OTLP over gRPC; OTLP over HTTP has a port of its own, usually 4318\n";
         return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, advice);
@@ -47,7 +50,7 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
-async fn answer(exchange: &Exchange, head: &Parts, body: Incoming, peer: &str) -> Answer {
+async fn answer(exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &str) -> Answer {
     if head.uri.path() != EXPORT {
         return Answer::Refused(unimplemented(head.uri.path()));
     }
@@ -130,7 +133,7 @@ fn response(answer: &Answer) -> Response<Body> {
     let trailers = trailers(answer);
     let mut response = if *answer == Answer::Accepted {
         Response::new(
-            Full::new(Bytes::from_static(&[0; PREFIX])).with_trailers(async { Some(Ok(trailers)) }).boxed_unsync(),
+            Success { message: Some(Bytes::from_static(&[0; PREFIX])), trailers: Some(trailers) }.boxed_unsync(),
         )
     } else {
         // Without a message the trailers are the headers.
@@ -142,6 +145,24 @@ fn response(answer: &Answer) -> Response<Body> {
     };
     response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
     response
+}
+
+/// An empty message and trailers. It does not tell its length, which would become a `content-length`, and clients that
+/// know no gRPC are content with that and never see the trailers.
+struct Success {
+    message: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+}
+
+impl hyper::body::Body for Success {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let success = self.get_mut();
+        let message = success.message.take().map(Frame::data);
+        Poll::Ready(message.or_else(|| success.trailers.take().map(Frame::trailers)).map(Ok))
+    }
 }
 
 /// The trailers of a gRPC response.

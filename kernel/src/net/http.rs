@@ -36,7 +36,7 @@ pub struct Http {
 
 impl Http {
     /// Answers a request when the pipeline has.
-    pub async fn respond(&self, exchange: &Exchange, head: &Parts, body: Incoming, peer: &str) -> Response<Body> {
+    pub async fn respond(&self, exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &str) -> Response<Body> {
         let Some(cors) = &self.cors else { return self.answer(exchange, head, body, peer).await };
         if cors.is_preflight(head) {
             return cors.preflight(&head.headers);
@@ -46,7 +46,7 @@ impl Http {
         response
     }
 
-    async fn answer(&self, exchange: &Exchange, head: &Parts, body: Incoming, peer: &str) -> Response<Body> {
+    async fn answer(&self, exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &str) -> Response<Body> {
         if is_grpc(&head.headers) {
             return self.wrong_port();
         }
@@ -76,7 +76,14 @@ impl Http {
         response
     }
 
-    async fn export(&self, exchange: &Exchange, head: &Parts, body: Incoming, peer: &str, format: Format) -> Answer {
+    async fn export(
+        &self,
+        exchange: &Exchange,
+        head: &Parts,
+        body: &mut Incoming,
+        peer: &str,
+        format: Format,
+    ) -> Answer {
         let blame = Code::InvalidArgument;
         let encoding = match self.encoding(&head.headers) {
             Ok(encoding) => encoding,

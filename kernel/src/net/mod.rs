@@ -21,4 +21,5 @@ pub mod inbox;
 pub mod server;
 mod service;
 mod stream;
+pub mod tls;
 mod traffic;

@@ -1,17 +1,24 @@
 //! What answers the requests of a listener.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use super::exchange::Exchange;
 use super::grpc;
 use super::http::Http;
+
+/// Bytes of a body that are read although the answer is known.
+const DISCARDED: u64 = 64 * 1024;
+/// How long that may take.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -31,11 +38,28 @@ pub struct Service {
 impl Service {
     /// Answers a request when the pipeline has.
     pub async fn respond(&self, request: Request<Incoming>, peer: &str) -> Response<Body> {
-        let (head, body) = request.into_parts();
-        match &self.protocol {
-            Protocol::Grpc => grpc::respond(&self.exchange, &head, body, peer).await,
-            Protocol::Http(http) => http.respond(&self.exchange, &head, body, peer).await,
+        let (head, mut body) = request.into_parts();
+        let response = match &self.protocol {
+            Protocol::Grpc => grpc::respond(&self.exchange, &head, &mut body, peer).await,
+            Protocol::Http(http) => http.respond(&self.exchange, &head, &mut body, peer).await,
+        };
+        if head.version == Version::HTTP_2 && !body.is_end_stream() {
+            // Otherwise a reset goes out behind the answer, and some clients then forget the answer (RFC 9113, 8.1).
+            let _ = timeout(PATIENCE, discard(&mut body)).await;
         }
+        response
+    }
+}
+
+/// Reads the rest of a body that nobody wants, if it is not long.
+async fn discard(body: &mut Incoming) {
+    let mut left = DISCARDED;
+    while left > 0
+        && body.size_hint().lower() <= left
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+        left = left.saturating_sub(length.max(1));
     }
 }
 

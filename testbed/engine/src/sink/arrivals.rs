@@ -28,6 +28,8 @@ pub struct Counts {
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     pub delivered: u64,
+    /// Of these, what nobody acknowledged.
+    pub unacknowledged: u64,
     pub dropped: u64,
     pub lost: u64,
     pub wrongly_kept: u64,
@@ -128,6 +130,7 @@ impl Arrivals {
                 let span = SpanNumber { sender, sequence };
                 let (arrived, accepted) = (self.arrived(span), outcome == Outcome::Accepted as u8);
                 verdict.delivered += u64::from(arrived);
+                verdict.unacknowledged += u64::from(arrived && !accepted);
                 match (arrived, self.plan.keeps(span)) {
                     (true, false) => verdict.wrongly_kept += 1,
                     (false, true) => verdict.lost += u64::from(accepted),
