@@ -5,6 +5,7 @@ from typing import Self, final
 
 __all__ = [
     "Bell",
+    "ClientCounts",
     "Gate",
     "Hold",
     "KernelPanic",
@@ -13,7 +14,9 @@ __all__ = [
     "OpCounts",
     "OptionError",
     "Origin",
+    "OtlpClient",
     "OtlpServer",
+    "Outcome",
     "Pass",
     "Plan",
     "Program",
@@ -27,7 +30,7 @@ class MalformedInput(ValueError):
     """The bytes are not an OTLP trace request. The text says what, where, and at which byte."""
 
 class OptionError(ValueError):
-    """An op cannot work with a setting. `args` is `(path, message)`: the path of the option inside the component."""
+    """An op or TLS cannot work with a setting. `args` is `(path, message)`: where the option is in the component."""
 
 class KernelPanic(RuntimeError):
     """A bug in the kernel, caught. The call had no effect."""
@@ -364,7 +367,7 @@ class OtlpClient:
     """
 
     def __new__(cls, settings: Mapping[str, object]) -> Self:
-        """Get ready to connect. See `kernel/src/net/client/settings.rs`."""
+        """Get ready to connect. Raises `OptionError` for TLS that cannot be. See `net/client/settings.rs`."""
     def fileno(self) -> int: ...
     def clear(self) -> None:
         """Make the descriptor quiet. To be called before what is there is taken."""

@@ -54,9 +54,7 @@ class OtlpHttpConfig(HttpClientConfig):
     def __post_init__(self) -> None:
         """Check what the fields' types cannot say."""
         super().__post_init__()
-        url = self.url
-        if url.scheme == "https":
-            raise FieldError(self._blame, "https is not supported yet")
+        _ = self.url
 
     @property
     def url(self) -> SplitResult:
@@ -85,10 +83,14 @@ class OtlpHttpExporter(Exporter):
         url = config.url
         # A query may hold a secret.
         self._where = url._replace(query="").geturl()
-        self._client = NativeClient(config.kernel_settings(url, "json" if config.encoding == "json" else "protobuf"))
+        protocol = "json" if config.encoding == "json" else "protobuf"
+        self._client = NativeClient(config.kernel_settings(url, protocol), config.kernel_tls(url))
 
     async def start(self, host: Host) -> None:
         """Make the client, which connects later. Raises `StartError`."""
+        tls = self.config.tls
+        if tls and tls.insecure and self._where.startswith("https:"):
+            self.settings.logger.warning("tls: insecure has no effect: the endpoint says https")
         self._client.open()
 
     async def export(self, batch: SpanBatch) -> Delivery:

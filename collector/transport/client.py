@@ -95,10 +95,11 @@ class GrpcClientConfig(SendingConfig):
         if self.auth is not UNSET and self.auth is not None:
             raise FieldError("auth", "not supported yet: put a fixed token into `headers` instead")
         if self.engine == "native":
-            if not self.plaintext:
-                raise FieldError("engine", "native has no TLS yet: use grpcio, or set tls.insecure to true")
+            unsupported = self.tls.unsupported_by_native() if self.tls else None
             addresses(self.endpoint)
-        elif self.tls and (unsupported := self.tls.unsupported_by_grpcio()):
+        else:
+            unsupported = self.tls.unsupported_by_grpcio() if self.tls else None
+        if unsupported:
             option, _, why = unsupported.partition(": ")
             raise FieldError(f"tls::{option}", why)
         target(self.endpoint)
@@ -142,6 +143,14 @@ def target(endpoint: str) -> str:
     host_port = f"{parts[1] or 'localhost'}:{parts[2]}"
     # `passthrough` is the Go library's word for not resolving at all, which here the default comes closest to.
     return f"{scheme[0]}{host_port}" if scheme and scheme[1].lower() == "dns" else host_port
+
+
+def plaintext_hint(endpoint: str) -> str:
+    """What to say when a server turns out to speak no TLS."""
+    hint = "set tls.insecure to true to speak plaintext"
+    if endpoint.startswith("http://"):
+        return f"{hint} (http:// in endpoint does not do that)"
+    return hint
 
 
 def addresses(endpoint: str) -> dict[str, object]:

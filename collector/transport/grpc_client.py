@@ -12,7 +12,7 @@ from typing import Any
 
 from collector.errors import ConsumeError, StartError
 from collector.spans import SpanBatch
-from collector.transport.client import GrpcClientConfig, agent, target
+from collector.transport.client import GrpcClientConfig, agent, plaintext_hint, target
 from collector.transport.grpcio import grpc
 from collector.transport.statuses import refusal
 from collector.transport.tls import ClientTlsConfig
@@ -56,7 +56,7 @@ class GrpcioClient:
         except grpc.aio.AioRpcError as error:
             details = error.details() or ""
             if _NO_TLS_THERE.search(details):
-                details += f"; {self._plaintext_hint()}"
+                details += f"; the server answers without TLS: {plaintext_hint(self._config.endpoint)}"
             raise _refusal(error, details) from error
         return answer
 
@@ -65,12 +65,6 @@ class GrpcioClient:
         if self._channel is not None:
             await self._channel.close()
             self._channel = None
-
-    def _plaintext_hint(self) -> str:
-        hint = "the server answers without TLS: set tls.insecure to true to speak plaintext"
-        if self._config.endpoint.startswith("http://"):
-            return f"{hint} (http:// in endpoint does not do that)"
-        return hint
 
 
 def _refusal(error: grpc.aio.AioRpcError, details: str) -> ConsumeError:

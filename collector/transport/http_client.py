@@ -12,6 +12,7 @@ from collector.config.types import Config, Duration, FieldError, NonNegativeInt,
 from collector.sending.config import SendingConfig
 from collector.transport.client import agent
 from collector.transport.headers import Headers, header_pairs, printable
+from collector.transport.native_client import Tls
 from collector.transport.settings import NO_BUFFERS
 from collector.transport.tls import ClientTlsConfig
 
@@ -93,6 +94,9 @@ class HttpClientConfig(SendingConfig):
         for field in ("idle_conn_timeout", "http2_read_idle_timeout", "http2_ping_timeout"):
             if getattr(self, field) < 0:
                 raise FieldError(field, f"must be 0 or more, got {getattr(self, field)}")
+        if self.tls and (unsupported := self.tls.unsupported_by_native()):
+            option, _, why = unsupported.partition(": ")
+            raise FieldError(f"tls::{option}", why)
         _ = self.header_pairs
 
     def _check_level(self) -> None:
@@ -111,6 +115,13 @@ class HttpClientConfig(SendingConfig):
     def header_pairs(self) -> list[tuple[str, str]]:
         """The headers. Raises `FieldError`."""
         return [(name, printable(name, value)) for name, value in header_pairs(self.headers, _HEADER, "a header here")]
+
+    def kernel_tls(self, url: SplitResult) -> Tls | None:
+        """How to speak TLS to a URL, if it wants that."""
+        if url.scheme != "https":
+            return None
+        alpn = ("h2", "http/1.1") if self.force_attempt_http2 else ("http/1.1",)
+        return Tls(self.tls or ClientTlsConfig(), url.hostname or "", alpn)
 
     def kernel_settings(self, url: SplitResult, protocol: str) -> dict[str, object]:
         """What the kernel's client wants to know to send to a URL: `kernel/src/net/client/settings.rs`."""

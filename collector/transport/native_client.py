@@ -9,12 +9,17 @@ import asyncio
 import base64
 import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from collector._kernel import ClientCounts, OtlpClient, Outcome
+from collector._kernel import ClientCounts, OptionError, OtlpClient, Outcome
 from collector.errors import RetryableError
 from collector.spans import SpanBatch
-from collector.transport.client import GrpcClientConfig, addresses, agent
+from collector.transport.client import GrpcClientConfig, addresses, agent, plaintext_hint
+from collector.transport.native_tls import blame, client_tls
+from collector.transport.settings import join_endpoint
 from collector.transport.statuses import OK, refusal
+from collector.transport.tls import ClientTlsConfig
 
 CONNECT_TIMEOUT = 20.0
 """Seconds for one address, as with gRPC."""
@@ -23,21 +28,37 @@ BACKOFF = (0.5, 5.0)
 MOST_CONNECTIONS = 8
 """To one address. There is one, unless more requests are under way than the server takes on it."""
 
+_NO_TLS_THERE = "the server answers without TLS"
 _CLOSED = "the client is closed"
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How to be safe. `alpn` are names of protocols, the preferred one first."""
+
+    config: ClientTlsConfig
+    host: str
+    alpn: tuple[str, ...]
 
 
 class NativeClient:
     """Sends batches and gives outcomes, of whichever protocol the settings say: `kernel/src/net/client/settings.rs`."""
 
-    def __init__(self, settings: Mapping[str, object]) -> None:
+    def __init__(self, settings: Mapping[str, object], tls: Tls | None = None) -> None:
         self._settings = settings
+        self._tls = tls
         self._client: OtlpClient | None = None
         self._numbers = itertools.count()
         self._calls: dict[int, asyncio.Future[Outcome]] = {}
 
     def open(self) -> None:
-        """Start the thread. It connects when there is something to send."""
-        client = self._client = OtlpClient(self._settings)
+        """Start the thread. It connects when there is something to send. Raises `StartError` for unusable files."""
+        tls = self._tls
+        settings = {**self._settings, "tls": tls and client_tls(tls.config, tls.host, tls.alpn)}
+        try:
+            client = self._client = OtlpClient(settings)
+        except OptionError as error:
+            raise blame(tls.config, error) if tls else error from None
         asyncio.get_running_loop().add_reader(client.fileno(), self._hear, client)
 
     async def call(self, batch: SpanBatch) -> Outcome:
@@ -88,7 +109,12 @@ class NativeGrpcClient:
     """A client for one method. `timeout` is told to the server with every request; 0 is none."""
 
     def __init__(self, config: GrpcClientConfig, method: str, timeout: float) -> None:
-        self._client = NativeClient(_settings(config, method, timeout))
+        settings = _settings(config, method, timeout)
+        tls = None
+        if config.tls and not config.plaintext:
+            tls = Tls(config.tls, _host(addresses(config.endpoint)), ("h2",))
+        self._client = NativeClient(settings, tls)
+        self._endpoint = config.endpoint
 
     def open(self) -> None:
         """Start the client."""
@@ -99,7 +125,10 @@ class NativeGrpcClient:
         outcome = await self._client.call(batch)
         if outcome.status == OK:
             return outcome.body
-        raise refusal(outcome.status, outcome.message, outcome.details)
+        message = outcome.message
+        if _NO_TLS_THERE in message:
+            message += f": {plaintext_hint(self._endpoint)}"
+        raise refusal(outcome.status, message, outcome.details)
 
     def counts(self) -> ClientCounts:
         """What became of connections, while the client is open."""
@@ -136,12 +165,16 @@ def _settings(config: GrpcClientConfig, method: str, timeout: float) -> dict[str
     }
 
 
-def _authority(target: Mapping[str, object]) -> str:
+def _host(target: Mapping[str, Any]) -> str:
+    return target["hosts"][0][0] if "hosts" in target else "localhost"
+
+
+def _authority(target: Mapping[str, Any]) -> str:
     """What the server is called in requests."""
     if "unix" in target:
         return "localhost"
-    host, port = target["hosts"][0]  # type: ignore[index]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    host, port = target["hosts"][0]
+    return join_endpoint(host, port)
 
 
 def _text(value: str | bytes) -> str:

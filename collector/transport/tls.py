@@ -144,6 +144,17 @@ class ClientTlsConfig(TlsConfig):
             return "insecure_skip_verify: grpcio always verifies; give the server's certificate as ca_file"
         return super().unsupported_by_grpcio()
 
+    def unsupported_by_native(self) -> str | None:
+        """Name the first setting that the native client cannot fulfil, and say why."""
+        if self.plaintext:
+            return None
+        for option in ("min_version", "max_version"):
+            if (version := getattr(self, option)) in {"1.0", "1.1"}:
+                return f"{option}: the native engine speaks TLS 1.2 and 1.3, and never {version}"
+        if self.reload_interval:
+            return "reload_interval: the native client reads certificates once, at start"
+        return None
+
 
 def _pem(config: TlsConfig, what: str) -> bytes:
     text: str = getattr(config, f"{what}_pem")

@@ -18,6 +18,7 @@ mod exchange;
 mod grpc;
 mod http;
 pub mod inbox;
+mod pinned;
 pub mod server;
 mod service;
 mod stream;

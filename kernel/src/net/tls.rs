@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup, WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::pem::{self, PemObject};
@@ -17,6 +18,8 @@ use rustls::{
     SupportedProtocolVersion,
 };
 use serde::Deserialize;
+
+use super::pinned::Pinned;
 
 /// What both sides have in common. All certificates and keys are PEM.
 #[derive(Clone, Default, Deserialize)]
@@ -95,6 +98,7 @@ pub enum Trust {
 pub fn client(settings: &Settings, trust: &Trust) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(provider(settings)?);
     let algorithms = provider.signature_verification_algorithms;
+    let verifying = provider.clone();
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&versions(settings)?)
         .map_err(|error| TlsError::new("cipher_suites", error.to_string()))?;
@@ -108,7 +112,10 @@ pub fn client(settings: &Settings, trust: &Trust) -> Result<Arc<ClientConfig>, T
             if roots.is_empty() {
                 return Err(TlsError::new("ca", "the operating system has no authorities: name a file of them"));
             }
-            builder.with_root_certificates(roots)
+            let given = ca.as_ref().map_or_else(|| Ok(Vec::new()), |text| certificates(text, "ca"))?;
+            let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), verifying).build();
+            let usual = usual.map_err(|error| TlsError::new("ca", error.to_string()))?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Pinned::new(usual, given)))
         }
     };
     let mut config = if settings.cert.is_empty() {

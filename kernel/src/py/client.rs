@@ -7,9 +7,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::batch::SpanBatch;
+use super::errors::OptionError;
 use super::plan::Bell;
 use crate::net::client::settings::Settings;
-use crate::net::client::{Client, outbox};
+use crate::net::client::{Client, StartError, outbox};
+use crate::net::tls::TlsError;
 
 /// How long Python's signal handlers wait at most.
 const SLICE: Duration = Duration::from_millis(50);
@@ -27,7 +29,10 @@ impl OtlpClient {
         let settings: Settings =
             pythonize::depythonize(settings).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let bell = Bell::hang()?;
-        let client = Client::start(settings, bell.wake())?;
+        let client = Client::start(settings, bell.wake()).map_err(|error| match error {
+            StartError::Tls(TlsError { option, message }) => OptionError::new_err((option, message)),
+            StartError::Io(error) => error.into(),
+        })?;
         Ok(Self { client, bell })
     }
 

@@ -17,6 +17,7 @@ use super::body::{Outgoing, Payload};
 use super::failure::Failure;
 use super::outbox::{Outbox, Outcome};
 use super::pool::Pool;
+use super::security::Security;
 use super::settings::{Protocol, Settings};
 use super::{grpc, http as otlp_http};
 use crate::compress::{Encoding, compress};
@@ -49,7 +50,7 @@ impl Template {
         }
         Ok(Self {
             authority: settings.authority.parse().map_err(|_| wrong(&settings.authority))?,
-            scheme: Scheme::HTTP,
+            scheme: if settings.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP },
             path: settings.path.parse().map_err(|_| wrong(&settings.path))?,
             headers,
         })
@@ -89,14 +90,14 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub fn new(template: Template, settings: Settings, outbox: Arc<Outbox>) -> Self {
+    pub fn new(template: Template, settings: Settings, security: Option<Security>, outbox: Arc<Outbox>) -> Self {
         Self {
             template,
             protocol: settings.protocol,
             encoding: settings.encoding,
             level: settings.level,
             timeout: seconds(settings.timeout),
-            pool: Pool::new(settings, outbox.clone()),
+            pool: Pool::new(settings, security, outbox.clone()),
             outbox,
         }
     }

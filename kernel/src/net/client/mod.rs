@@ -17,6 +17,7 @@ mod http2;
 mod link;
 pub mod outbox;
 mod pool;
+mod security;
 pub mod settings;
 mod target;
 
@@ -33,11 +34,32 @@ use tokio::time::timeout;
 
 use self::call::{Caller, Template};
 use self::outbox::{Outbox, Outcome};
+use self::security::Security;
 use self::settings::Settings;
+use super::tls::TlsError;
 use crate::rope::SpanBatch;
 
 /// How long connections may take to say goodbye.
 const GOODBYE: Duration = Duration::from_millis(500);
+
+/// Why a client cannot start.
+#[derive(Debug)]
+pub enum StartError {
+    Tls(TlsError),
+    Io(io::Error),
+}
+
+impl From<TlsError> for StartError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
+    }
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
 
 enum Order {
     Send { call: u64, batch: SpanBatch },
@@ -55,7 +77,8 @@ pub struct Client {
 impl Client {
     /// Starts the thread. It connects when there is something to send. `wake` is called when a call has ended and
     /// whoever takes was told that there is nothing, and at the end.
-    pub fn start(settings: Settings, wake: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
+    pub fn start(settings: Settings, wake: impl Fn() + Send + Sync + 'static) -> Result<Self, StartError> {
+        let security = settings.tls.as_ref().map(|tls| Security::new(tls, settings.protocol)).transpose()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
         let outbox = Outbox::new(Box::new(wake));
         let (orders, taken) = mpsc::unbounded_channel();
@@ -65,7 +88,7 @@ impl Client {
         let thread = thread::Builder::new().name("otlp-client".to_owned()).spawn(move || {
             let _over = Over(over, finished.clone());
             LocalSet::new().block_on(&runtime, async {
-                run(Caller::new(template, settings, finished.clone()), taken, finished).await;
+                run(Caller::new(template, settings, security, finished.clone()), taken, finished).await;
             });
             // Something may still be compressed there: nobody waits for it.
             runtime.shutdown_background();

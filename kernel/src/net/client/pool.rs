@@ -16,9 +16,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::super::connection::{FOREVER, seconds};
 use super::super::crowd::Crowd;
-use super::dial::dial;
+use super::dial::{Io, dial};
 use super::link::Link;
 use super::outbox::Outbox;
+use super::security::Security;
 use super::settings::{Protocol, Settings};
 use super::target::{Address, resolve};
 
@@ -28,6 +29,7 @@ const JITTER: f64 = 0.2;
 
 pub struct Pool {
     settings: Settings,
+    security: Option<Security>,
     outbox: Arc<Outbox>,
     state: RefCell<State>,
     changed: Notify,
@@ -90,9 +92,10 @@ impl Lane {
 }
 
 impl Pool {
-    pub fn new(settings: Settings, outbox: Arc<Outbox>) -> Rc<Self> {
+    pub fn new(settings: Settings, security: Option<Security>, outbox: Arc<Outbox>) -> Rc<Self> {
         let pool = Rc::new(Self {
             settings,
+            security,
             outbox,
             state: RefCell::default(),
             changed: Notify::new(),
@@ -219,7 +222,9 @@ impl Pool {
     }
 
     fn expects_http2(&self) -> bool {
+        // Over TLS it turns out with the first connection.
         self.settings.protocol == Protocol::Grpc
+            || self.settings.tls.as_ref().is_some_and(|tls| tls.settings.alpn.iter().any(|name| name == "h2"))
     }
 
     async fn look_up(self: Rc<Self>) {
@@ -253,8 +258,8 @@ impl Pool {
         let patience = seconds(self.settings.connect_timeout).unwrap_or(FOREVER);
         let link = match dial(&addresses, patience).await {
             Ok(io) => {
-                let opening = Link::open(io, self.expects_http2(), &self.settings, &self.crowd);
-                timeout(patience, opening).await.unwrap_or_else(|_| Err("the server says nothing".to_owned()))
+                let opened = timeout(patience, self.open(io)).await;
+                opened.unwrap_or_else(|_| Err("the server says nothing".to_owned()))
             }
             Err(error) => Err(error),
         };
@@ -282,6 +287,14 @@ impl Pool {
         self.count(&state);
         drop(state);
         self.changed.notify_waiters();
+    }
+
+    async fn open(&self, io: Box<dyn Io>) -> Result<Link, String> {
+        let (io, http2) = match &self.security {
+            Some(security) => security.secure(io).await?,
+            None => (io, self.expects_http2()),
+        };
+        Link::open(io, http2, &self.settings, &self.crowd).await
     }
 
     async fn close_idle(self: Rc<Self>, limit: Duration) {

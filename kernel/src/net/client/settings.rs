@@ -2,13 +2,16 @@
 
 use serde::Deserialize;
 
+use super::super::tls;
 use crate::compress::Encoding;
 
 /// Where to send what, and what bounds there are. Durations are seconds, and 0 is never.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub target: Target,
+    /// Plaintext unless it is there.
+    pub tls: Option<Tls>,
     pub protocol: Protocol,
     /// What requests say they are for: the host of the endpoint, mostly.
     pub authority: String,
@@ -47,6 +50,21 @@ pub enum Target {
     Hosts(Vec<(String, u16)>),
     /// The path of a socket.
     Unix(String),
+}
+
+/// TLS, and whom to expect at the other end.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    pub settings: tls::Settings,
+    /// Believe any certificate.
+    pub skip_verify: bool,
+    /// Authorities to believe, as PEM.
+    pub ca: Option<String>,
+    /// Believe those of the operating system.
+    pub system_ca: bool,
+    /// The name that is asked for, and that the certificate has to have.
+    pub server_name: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
