@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -39,14 +40,17 @@ class HttpBackend:
         self.answer = answer
         self.requests: list[Request] = []
         self.port = 0
+        self.scheme = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
 
 @contextlib.contextmanager
-def http_backend(answer: Callable[[Request], Reply] = lambda request: Reply()) -> Iterator[HttpBackend]:
+def http_backend(
+    answer: Callable[[Request], Reply] = lambda request: Reply(), tls: ssl.SSLContext | None = None
+) -> Iterator[HttpBackend]:
     """Serve until the block ends."""
     backend = HttpBackend(answer)
 
@@ -74,9 +78,18 @@ def http_backend(answer: Callable[[Request], Reply] = lambda request: Reply()) -
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
     backend.port = server.server_address[1]
+    if tls:
+        # Clients that break the handshake off are no business of the thread that accepts.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        backend.scheme = "https"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -82,7 +83,9 @@ Behaviour = Callable[[Connection], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def raw_http2(behave: Behaviour, **settings: int) -> AsyncIterator[str]:
+async def raw_http2(
+    behave: Behaviour, *, max_concurrent_streams: int = 0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
     """Serve until the block ends, a call of `behave` for each connection. Gives the address."""
     connections: list[Connection] = []
     tasks: set[asyncio.Task[None]] = set()
@@ -96,8 +99,8 @@ async def raw_http2(behave: Behaviour, **settings: int) -> AsyncIterator[str]:
         tasks.add(task)
         try:
             assert await reader.readexactly(len(_PREFACE)) == _PREFACE
-            limit = settings.get("max_concurrent_streams")
-            connection.send(SETTINGS, 0, 0, struct.pack(">HI", MAX_CONCURRENT_STREAMS, limit) if limit else b"")
+            limit = struct.pack(">HI", MAX_CONCURRENT_STREAMS, max_concurrent_streams)
+            connection.send(SETTINGS, 0, 0, limit if max_concurrent_streams else b"")
             await behave(connection)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -108,7 +111,7 @@ async def raw_http2(behave: Behaviour, **settings: int) -> AsyncIterator[str]:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     try:
         yield "{}:{}".format(*server.sockets[0].getsockname())
     finally:

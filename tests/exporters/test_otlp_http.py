@@ -10,19 +10,23 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
+from certificates import Identity
 from google.rpc.status_pb2 import Status
 from http_backend import JSON, PROTOBUF, Reply, Request, http_backend
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from otlp_http import address, http_receiver
+from raw_http2 import Connection, raw_http2
 
 from collector.component import Delivery
 from collector.config.types import Duration, FieldError
-from collector.errors import MalformedError, PermanentError, RetryableError, ThrottledError, TooLargeError
+from collector.errors import MalformedError, PermanentError, RetryableError, StartError, ThrottledError, TooLargeError
 from collector.testing import Failing, Sink, StubHost, exporter_settings, make_spans, until
 from collector.transport.headers import Header
 from collector.transport.http_answers import retry_delay
 from collector.transport.http_client import CompressionParams
+from collector.transport.tls import ClientTlsConfig
 from exporters.otlp_http import OtlpHttpConfig, OtlpHttpExporter, json_delivery
 
 BATCH = make_spans(3)
@@ -426,6 +430,109 @@ async def test_cancelling_a_call_ends_its_connection() -> None:
             await exporter.export(BATCH)
 
     assert len({request.client for request in backend.requests}) == 2
+
+
+# --- TLS
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Identity:
+    return Identity(tmp_path_factory.mktemp("server"), "backend.test")
+
+
+@pytest.mark.parametrize("alpn", [(), ("http/1.1",)])
+async def test_the_scheme_switches_tls_on(server: Identity, alpn: tuple[str, ...]) -> None:
+    """`insecure` does not switch it off. A server without ALPN speaks HTTP/1.1."""
+    tls = ClientTlsConfig(ca_file=str(server.cert_file), insecure=True)
+    with http_backend(tls=server.server_context(*alpn)) as backend:
+        async with exporter_to(backend.url, tls=tls) as exporter:
+            for _ in range(3):
+                assert await exporter.export(BATCH) == Delivery()
+
+    assert len({request.client for request in backend.requests}) == 1
+
+
+@pytest.mark.parametrize(
+    ("tls", "problem"),
+    [
+        (ClientTlsConfig(), "ca_file"),
+        (ClientTlsConfig(ca_file="server", server_name_override="other.test"), "other.test"),
+    ],
+)
+async def test_a_certificate_that_is_not_valid(server: Identity, tls: ClientTlsConfig, problem: str) -> None:
+    """Is for later: an operator may put that right."""
+    if tls.ca_file:
+        tls = msgspec.structs.replace(tls, ca_file=str(server.cert_file))
+    with http_backend(tls=server.server_context()) as backend:
+        async with exporter_to(backend.url, tls=tls) as exporter:
+            with pytest.raises(RetryableError, match=f"certificate is not valid: .*{problem}"):
+                await exporter.export(BATCH)
+
+    assert not backend.requests
+
+
+async def test_any_certificate_may_do(server: Identity) -> None:
+    """Where `insecure_skip_verify` says so."""
+    with http_backend(tls=server.server_context()) as backend:
+        async with exporter_to(backend.url, tls=ClientTlsConfig(insecure_skip_verify=True)) as exporter:
+            await exporter.export(BATCH)
+
+    assert len(backend.requests) == 1
+
+
+async def test_speaks_http2_where_the_server_can(server: Identity) -> None:
+    """By ALPN: all calls share a connection."""
+    bodies: list[bytes] = []
+
+    async def answer(connection: Connection) -> None:
+        async for stream in connection.requests():
+            bodies.append(connection.messages[stream])
+            connection.headers(stream, {":status": "200", "content-type": PROTOBUF}, end=True)
+
+    tls = ClientTlsConfig(ca_file=str(server.cert_file))
+    async with (
+        raw_http2(answer, tls=server.server_context("h2")) as where,
+        exporter_to(f"https://{where}", tls=tls, compression="none") as exporter,
+    ):
+        assert await exporter.export(BATCH) == Delivery()
+        await asyncio.gather(*(exporter.export(BATCH) for _ in range(10)))
+        assert exporter.counts().connected == 1
+
+    assert bodies == [BATCH.encode()] * 11
+
+
+async def test_http2_may_be_unwanted(server: Identity) -> None:
+    """Then the server is not even asked."""
+    tls = ClientTlsConfig(ca_file=str(server.cert_file))
+    with http_backend(tls=server.server_context("h2", "http/1.1")) as backend:
+        async with exporter_to(backend.url, tls=tls, force_attempt_http2=False) as exporter:
+            await exporter.export(BATCH)
+
+    assert len(backend.requests) == 1
+
+
+async def test_a_missing_file_is_an_error_at_start() -> None:
+    """The option is named."""
+    with pytest.raises(StartError, match=r"tls::ca_file: cannot read /nowhere/ca\.pem: No such file or directory"):
+        async with exporter_to("https://127.0.0.1:1", tls=ClientTlsConfig(ca_file="/nowhere/ca.pem")):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ca_pem": "no certificate"}, "tls::ca_pem: there is no certificate in it"),
+        ({"cipher_suites": ["TLS_RSA_WITH_RC4_128_SHA"]}, "tls::cipher_suites: TLS_RSA_WITH_RC4_128_SHA is not known"),
+        ({"server_name_override": "no name"}, "tls::server_name_override: 'no name' is not the name of a server"),
+    ],
+)
+async def test_unusable_tls_is_an_error_at_start(options: dict[str, Any], message: str) -> None:
+    """The option is named, whichever of its two forms was used."""
+    with pytest.raises(StartError) as caught:
+        async with exporter_to("https://127.0.0.1:1", tls=ClientTlsConfig(**options)):
+            pass
+
+    assert str(caught.value).replace('"', "'").startswith(message)
 
 
 # --- configuration

@@ -49,10 +49,17 @@ impl Security {
 
 /// Why there is no TLS, and what an operator can do about it.
 fn reason(error: &io::Error) -> String {
-    use rustls::Error;
+    use rustls::{CertificateError, Error};
     let inner = error.get_ref().and_then(|error| error.downcast_ref::<Error>());
     match inner {
-        Some(Error::InvalidCertificate(problem)) => format!("the server's certificate is not valid: {problem}"),
+        Some(Error::InvalidCertificate(problem)) => {
+            let advice = match problem {
+                CertificateError::UnknownIssuer => "; if that is right, give its authority as ca_file",
+                CertificateError::Other(_) => "; if it is right, give it as ca_file",
+                _ => "",
+            };
+            format!("the server's certificate is not valid: {problem}{advice}")
+        }
         Some(Error::InvalidMessage(_)) => NO_TLS.to_owned(),
         Some(Error::AlertReceived(alert)) => format!("the server refuses our TLS: {alert:?}"),
         _ if error.kind() == io::ErrorKind::UnexpectedEof => "the server hung up when it was to speak TLS".to_owned(),
