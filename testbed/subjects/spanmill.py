@@ -1,4 +1,4 @@
-"""Spanmill, as it is in this repository: as it comes, and with the receiver that needs no grpcio."""
+"""Spanmill, as it is in this repository: as it comes, and with a receiver and an exporter that need no grpcio."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ SUBJECT = Subject("spanmill", "Spanmill", _command(), _version, compressions=("n
 NATIVE = Subject(
     "spanmill-native",
     "Spanmill, native engine",
-    _command("receivers.otlp.protocols.grpc.engine=native"),
+    _command("receivers.otlp.protocols.grpc.engine=native", "exporters.otlp_grpc.engine=native"),
     _version,
-    compressions=("none", "gzip"),
     configured_as="spanmill",
 )
