@@ -22,7 +22,7 @@ from collector.transport.headers import Headers, header_pairs, printable
 from collector.transport.settings import NO_BUFFERS
 from collector.transport.tls import ClientTlsConfig
 
-_HEADER = re.compile(r"(?!grpc-)[0-9a-z_.-]+")
+_HEADER = re.compile(r"(?!grpc-|(?:te|connection|content-type|content-length|transfer-encoding)$)[0-9a-z_.-]+")
 _SCHEME = re.compile(r"(https?|dns|passthrough)://(?:[^/]*/(?=.*:))?", re.IGNORECASE)
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^:/\[\]]*):([0-9]{1,5})")
 
@@ -102,6 +102,8 @@ class GrpcClientConfig(SendingConfig):
         if unsupported:
             option, _, why = unsupported.partition(": ")
             raise FieldError(f"tls::{option}", why)
+        if not is_authority(self.authority or "localhost"):
+            raise FieldError("authority", f"must be a host, with or without a port, got {self.authority!r}")
         target(self.endpoint)
         _ = self.metadata
 
@@ -117,6 +119,11 @@ class GrpcClientConfig(SendingConfig):
             (name, value.encode() if name.endswith("-bin") else printable(name, value))
             for name, value in header_pairs(self.headers, _HEADER, "a gRPC header")
         )
+
+
+def is_authority(text: str) -> bool:
+    """Whether requests may say that they are for this: a host, with or without a port."""
+    return re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[0-9a-zA-Z_.~-]+)(:[0-9]{1,5})?", text) is not None
 
 
 def agent() -> str:

@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from collector.config.types import Config, Duration, FieldError, NonNegativeInt, Notice, Section
 from collector.sending.config import SendingConfig
-from collector.transport.client import agent
+from collector.transport.client import agent, is_authority
 from collector.transport.headers import Headers, header_pairs, printable
 from collector.transport.native_client import Tls
 from collector.transport.settings import NO_BUFFERS
@@ -97,7 +97,9 @@ class HttpClientConfig(SendingConfig):
         if self.tls and (unsupported := self.tls.unsupported_by_native()):
             option, _, why = unsupported.partition(": ")
             raise FieldError(f"tls::{option}", why)
-        _ = self.header_pairs
+        host = dict(self.header_pairs).get("host", "localhost")
+        if not is_authority(host):
+            raise FieldError("headers", f"the value of 'Host' must be a host, with or without a port, got {host!r}")
 
     def _check_level(self) -> None:
         level, path = self.compression_params.level, "compression_params::level"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from collector._kernel import ClientCounts, OptionError, OtlpClient, Outcome
-from collector.errors import RetryableError
+from collector.errors import RetryableError, StartError
 from collector.spans import SpanBatch
 from collector.transport.client import GrpcClientConfig, addresses, agent, plaintext_hint
 from collector.transport.native_tls import blame, client_tls
@@ -59,6 +59,8 @@ class NativeClient:
             client = self._client = OtlpClient(settings)
         except OptionError as error:
             raise blame(tls.config, error) if tls else error from None
+        except OSError as error:
+            raise StartError(f"the client cannot start: {error}") from error
         asyncio.get_running_loop().add_reader(client.fileno(), self._hear, client)
 
     async def call(self, batch: SpanBatch) -> Outcome:
@@ -157,7 +159,7 @@ def _settings(config: GrpcClientConfig, method: str, timeout: float) -> dict[str
         "spread": config.balancer_name != "pick_first",
         "wait_for_ready": config.wait_for_ready,
         "max_connections": MOST_CONNECTIONS,
-        "max_idle_connections": MOST_CONNECTIONS,
+        "max_idle_connections": 1 << 20,
         "idle_timeout": 0.0,
         "keepalive_time": float(keepalive.time) if keepalive else 0.0,
         "keepalive_timeout": float(keepalive.timeout) if keepalive else 0.0,
@@ -174,7 +176,8 @@ def _authority(target: Mapping[str, Any]) -> str:
     if "unix" in target:
         return "localhost"
     host, port = target["hosts"][0]
-    return join_endpoint(host, port)
+    # The zone of an IPv6 address is this machine's business.
+    return join_endpoint(host.partition("%")[0], port)
 
 
 def _text(value: str | bytes) -> str:

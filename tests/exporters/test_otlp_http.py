@@ -558,6 +558,10 @@ async def test_unusable_tls_is_an_error_at_start(options: dict[str, Any], messag
             "compression_params::level: there is nothing to compress with",
         ),
         ({"headers": {"Content-Length": "1"}}, "headers: 'Content-Length' cannot be the name of a header here"),
+        (
+            {"headers": {"Host": "a b"}},
+            "headers: the value of 'Host' must be a host, with or without a port, got 'a b'",
+        ),
         ({"headers": {"a": "1", "A": "2"}}, "headers: 'A' is there twice"),
         ({"headers": {"a": "ü"}}, "headers: the value of 'a' must be printable ASCII"),
         ({"auth": {"authenticator": "x"}}, "auth: not supported yet: put a fixed token into `headers` instead"),

@@ -472,6 +472,20 @@ async def test_pings_find_out_that_a_server_is_gone() -> None:
     assert time.monotonic() - began < 10
 
 
+async def test_a_server_that_hangs_up_at_once_is_not_there() -> None:
+    """It is not dialled again and again."""
+    seen: list[int] = []
+
+    async def leave(connection: Connection) -> None:
+        seen.append(connection.number)
+
+    async with raw_http2(leave) as address, client_to(address) as client:
+        for _ in range(20):
+            assert isinstance(await refused(client), RetryableError)
+
+    assert len(seen) <= 4
+
+
 async def test_a_server_that_says_nothing_runs_out_of_time() -> None:
     """Also if it is none of HTTP/2."""
 
@@ -630,6 +644,8 @@ def test_endpoints(endpoint: str, expected: dict[str, object]) -> None:
             {"endpoint": "dns://8.8.8.8/backend:4317"},
             "endpoint: the native engine asks the system's resolver and not 8.8.8.8; use dns:///backend:4317",
         ),
+        ({"authority": "no/host"}, "authority: must be a host, with or without a port, got 'no/host'"),
+        ({"headers": {"TE": "x"}}, "headers: 'TE' cannot be the name of a gRPC header"),
         ({"endpoint": "xds:///backend"}, "endpoint: the native engine does not know xds: use grpcio"),
         (
             {"endpoint": "ipv4:10.0.0.1"},

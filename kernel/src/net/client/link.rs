@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -20,10 +21,15 @@ use super::settings::Settings;
 /// Of the head of an answer.
 pub const MAX_HEADER_BYTES: u32 = 64 * 1024;
 
+/// A connection that ends so soon, and without a request, has failed.
+const VAIN: Duration = Duration::from_secs(1);
+
 pub struct Link {
     sender: Sender,
     active: Cell<usize>,
     idle_since: Cell<Instant>,
+    made: Instant,
+    used: Cell<bool>,
 }
 
 type Single = http1::SendRequest<Outgoing>;
@@ -40,7 +46,8 @@ impl Link {
             true => many::open(io, settings, crowd).await.map(|(sender, http2)| Sender::Http2(sender, http2))?,
             false => speak_http1(io, crowd).await.map_err(|error| describe(&error))?,
         };
-        Ok(Self { sender, active: Cell::new(0), idle_since: Cell::new(Instant::now()) })
+        let now = Instant::now();
+        Ok(Self { sender, active: Cell::new(0), idle_since: Cell::new(now), made: now, used: Cell::new(false) })
     }
 
     pub fn is_http2(&self) -> bool {
@@ -74,7 +81,13 @@ impl Link {
         (self.active.get() == 0).then(|| self.idle_since.get())
     }
 
+    /// Whether it was of no use, where it has ended.
+    pub fn was_vain(&self) -> bool {
+        !self.used.get() && self.made.elapsed() < VAIN
+    }
+
     pub fn begin(&self) {
+        self.used.set(true);
         self.active.set(self.active.get() + 1);
     }
 

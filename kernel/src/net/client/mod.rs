@@ -134,11 +134,14 @@ impl Drop for Client {
 async fn run(caller: Caller, mut orders: mpsc::UnboundedReceiver<Order>, outbox: Arc<Outbox>) {
     let caller = Rc::new(caller);
     let mut calls: HashMap<u64, AbortHandle> = HashMap::new();
+    // How many there may be before those that have ended are forgotten.
+    let mut sweep = 64;
     while let Some(order) = orders.recv().await {
         match order {
             Order::Send { call, batch } => {
-                if calls.len() >= 64 {
+                if calls.len() >= sweep {
                     calls.retain(|_, handle| !handle.is_finished());
+                    sweep = 2 * calls.len().max(32);
                 }
                 let (caller, outbox) = (caller.clone(), outbox.clone());
                 let task = spawn_local(async move {

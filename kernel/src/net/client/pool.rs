@@ -114,7 +114,7 @@ impl Pool {
         loop {
             let changed = self.changed.notified();
             let now = Instant::now();
-            self.clean();
+            self.clean(now);
             if let Some(link) = self.pick(now) {
                 // Other lanes may lack what this call has found.
                 self.grow(now);
@@ -141,14 +141,24 @@ impl Pool {
         self.crowd.gone().await;
     }
 
-    /// Forgets connections that have ended.
-    fn clean(&self) {
+    /// Forgets connections that have ended. A server that ends them at once is one that cannot be reached.
+    fn clean(&self, now: Instant) {
         let mut state = self.state.borrow_mut();
-        let State { lanes, fresh, .. } = &mut *state;
+        let State { lanes, fresh, failures, error, .. } = &mut *state;
         for lane in lanes {
             let before = lane.links.len();
-            lane.links.retain(|link| link.is_open());
+            let mut vain = false;
+            lane.links.retain(|link| {
+                let is_open = link.is_open();
+                vain |= !is_open && link.was_vain();
+                is_open
+            });
             *fresh &= lane.links.len() == before;
+            if vain {
+                lane.retry.put_off(self.settings.backoff, now);
+                *failures += 1;
+                "the server closes connections at once".clone_into(error);
+            }
         }
         self.count(&state);
     }
