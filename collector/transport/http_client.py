@@ -12,7 +12,8 @@ from collector.config.types import Config, Duration, FieldError, NonNegativeInt,
 from collector.sending.config import SendingConfig
 from collector.transport.client import agent, is_authority
 from collector.transport.headers import Headers, header_pairs, printable
-from collector.transport.native_client import Tls
+from collector.transport.native_client import Tls, through_proxy
+from collector.transport.proxies import Proxy, parse_proxy
 from collector.transport.settings import NO_BUFFERS
 from collector.transport.tls import ClientTlsConfig
 
@@ -71,7 +72,7 @@ class HttpClientConfig(SendingConfig):
     write_buffer_size: Annotated[NonNegativeInt, NO_BUFFERS] = 512 * 1024
     """Taken, without effect."""
     proxy_url: str = ""
-    """Not supported yet: a proxy to go through."""
+    """A proxy, `http://proxy:3128`; otherwise the environment says: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`."""
     auth: Any = UNSET
     """Not supported yet: an extension that adds credentials. A fixed token can stand in `headers`."""
     cookies: Any = UNSET
@@ -85,8 +86,10 @@ class HttpClientConfig(SendingConfig):
         if self.compression not in _ENCODINGS:
             raise FieldError("compression", f"{self.compression} is not supported yet; use gzip, zstd, zlib or none")
         self._check_level()
-        if self.proxy_url:
-            raise FieldError("proxy_url", "not supported yet; remove this line")
+        try:
+            _ = self.proxy
+        except ValueError as error:
+            raise FieldError("proxy_url", str(error)) from error
         if self.auth is not UNSET and self.auth is not None:
             raise FieldError("auth", "not supported yet: put a fixed token into `headers` instead")
         if self.cookies not in (UNSET, None, {"enabled": False}):
@@ -118,6 +121,11 @@ class HttpClientConfig(SendingConfig):
         """The headers. Raises `FieldError`."""
         return [(name, printable(name, value)) for name, value in header_pairs(self.headers, _HEADER, "a header here")]
 
+    @property
+    def proxy(self) -> Proxy | None:
+        """The proxy of the configuration. Raises `ValueError`."""
+        return parse_proxy(self.proxy_url) if self.proxy_url else None
+
     def kernel_tls(self, url: SplitResult) -> Tls | None:
         """How to speak TLS to a URL, if it wants that."""
         if url.scheme != "https":
@@ -126,7 +134,10 @@ class HttpClientConfig(SendingConfig):
         return Tls(self.tls or ClientTlsConfig(), url.hostname or "", alpn)
 
     def kernel_settings(self, url: SplitResult, protocol: str) -> dict[str, object]:
-        """What the kernel's client wants to know to send to a URL: `kernel/src/net/client/settings.rs`."""
+        """What the kernel's client wants to know to send to a URL: `kernel/src/net/client/settings.rs`.
+
+        Raises `StartError` for a proxy in the environment that cannot be used.
+        """
         pairs = dict(self.header_pairs)
         host = url.hostname or ""
         headers = {"user-agent": agent()}
@@ -135,8 +146,10 @@ class HttpClientConfig(SendingConfig):
         port = url.port or {"http": 80, "https": 443}[url.scheme]
         idle = [bound for bound in (self.max_idle_conns, self.max_idle_conns_per_host) if bound]
         level = self.compression_params.level
-        return {
+        settings: dict[str, Any] = {
             "target": {"hosts": [(host, port)]},
+            "tunnel": None,
+            "absolute_form": False,
             "protocol": protocol,
             "authority": pairs.pop("host", url.netloc.rpartition("@")[2]),
             "path": (url.path or "/") + (f"?{url.query}" if url.query else ""),
@@ -155,6 +168,7 @@ class HttpClientConfig(SendingConfig):
             "keepalive_timeout": float(self.http2_ping_timeout) or 15.0,
             "keepalive_idle": True,
         }
+        return through_proxy(settings, url.scheme, self.proxy)
 
 
 CONNECT_TIMEOUT = 30.0

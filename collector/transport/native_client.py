@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from collector.errors import RetryableError, StartError
 from collector.spans import SpanBatch
 from collector.transport.client import GrpcClientConfig, addresses, agent, plaintext_hint
 from collector.transport.native_tls import blame, client_tls
+from collector.transport.proxies import Proxy, proxy_from
 from collector.transport.settings import join_endpoint
 from collector.transport.statuses import OK, refusal
 from collector.transport.tls import ClientTlsConfig
@@ -44,7 +46,7 @@ class Tls:
 class NativeClient:
     """Sends batches and gives outcomes, of whichever protocol the settings say: `kernel/src/net/client/settings.rs`."""
 
-    def __init__(self, settings: Mapping[str, object], tls: Tls | None = None) -> None:
+    def __init__(self, settings: Callable[[], Mapping[str, object]], tls: Tls | None = None) -> None:
         self._settings = settings
         self._tls = tls
         self._client: OtlpClient | None = None
@@ -52,9 +54,12 @@ class NativeClient:
         self._calls: dict[int, asyncio.Future[Outcome]] = {}
 
     def open(self) -> None:
-        """Start the thread. It connects when there is something to send. Raises `StartError` for unusable files."""
+        """Start the thread. It connects when there is something to send.
+
+        Raises `StartError` for files and proxies that cannot be used.
+        """
         tls = self._tls
-        settings = {**self._settings, "tls": tls and client_tls(tls.config, tls.host, tls.alpn)}
+        settings = {**self._settings(), "tls": tls and client_tls(tls.config, tls.host, tls.alpn)}
         try:
             client = self._client = OtlpClient(settings)
         except OptionError as error:
@@ -107,15 +112,30 @@ class NativeClient:
                 call.set_result(outcome)
 
 
+def through_proxy(settings: dict[str, Any], scheme: str, proxy: Proxy | None = None) -> dict[str, Any]:
+    """Lead a client through a proxy: the one that is given, or that of the environment, if it has one for the server.
+
+    Raises `StartError` for a proxy that cannot be used.
+    """
+    hosts = settings["target"].get("hosts", [])
+    if len(hosts) != 1:
+        return settings
+    host, port = hosts[0]
+    proxy = proxy or proxy_from(os.environ, scheme, host, port)
+    if proxy is None:
+        return settings
+    asks = scheme == "https"
+    return settings | (proxy.for_tunnel(host, port) if asks else proxy.for_requests(settings["headers"]))
+
+
 class NativeGrpcClient:
     """A client for one method. `timeout` is told to the server with every request; 0 is none."""
 
     def __init__(self, config: GrpcClientConfig, method: str, timeout: float) -> None:
-        settings = _settings(config, method, timeout)
         tls = None
         if config.tls and not config.plaintext:
             tls = Tls(config.tls, _host(addresses(config.endpoint)), ("h2",))
-        self._client = NativeClient(settings, tls)
+        self._client = NativeClient(lambda: through_proxy(_settings(config, method, timeout), "https"), tls)
         self._endpoint = config.endpoint
 
     def open(self) -> None:
@@ -147,6 +167,8 @@ def _settings(config: GrpcClientConfig, method: str, timeout: float) -> dict[str
     headers = [(name, _text(value)) for name, value in config.metadata if name != "user-agent"]
     return {
         "target": target,
+        "tunnel": None,
+        "absolute_form": False,
         "protocol": "grpc",
         "authority": config.authority or _authority(target),
         "path": method,

@@ -35,6 +35,7 @@ pub struct Template {
     scheme: Scheme,
     path: PathAndQuery,
     headers: HeaderMap,
+    absolute: bool,
 }
 
 impl Template {
@@ -53,6 +54,7 @@ impl Template {
             scheme: if settings.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP },
             path: settings.path.parse().map_err(|_| wrong(&settings.path))?,
             headers,
+            absolute: settings.absolute_form,
         })
     }
 
@@ -60,7 +62,7 @@ impl Template {
     fn request(&self, http2: bool, body: Outgoing) -> Request<Outgoing> {
         let mut uri = http::uri::Parts::default();
         uri.path_and_query = Some(self.path.clone());
-        if http2 {
+        if http2 || self.absolute {
             uri.authority = Some(self.authority.clone());
             uri.scheme = Some(self.scheme.clone());
         }

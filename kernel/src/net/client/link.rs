@@ -21,7 +21,7 @@ use super::settings::Settings;
 /// Of the head of an answer.
 pub const MAX_HEADER_BYTES: u32 = 64 * 1024;
 
-/// A connection that ends so soon, and without a request, has failed.
+/// A connection that ends so soon, and without an answer, has failed.
 const VAIN: Duration = Duration::from_secs(1);
 
 pub struct Link {
@@ -29,7 +29,8 @@ pub struct Link {
     active: Cell<usize>,
     idle_since: Cell<Instant>,
     made: Instant,
-    used: Cell<bool>,
+    /// Whether the server has said anything to a request, or need not have.
+    answered: Cell<bool>,
 }
 
 type Single = http1::SendRequest<Outgoing>;
@@ -47,7 +48,7 @@ impl Link {
             false => speak_http1(io, crowd).await.map_err(|error| describe(&error))?,
         };
         let now = Instant::now();
-        Ok(Self { sender, active: Cell::new(0), idle_since: Cell::new(now), made: now, used: Cell::new(false) })
+        Ok(Self { sender, active: Cell::new(0), idle_since: Cell::new(now), made: now, answered: Cell::new(false) })
     }
 
     pub fn is_http2(&self) -> bool {
@@ -83,11 +84,10 @@ impl Link {
 
     /// Whether it was of no use, where it has ended.
     pub fn was_vain(&self) -> bool {
-        !self.used.get() && self.made.elapsed() < VAIN
+        !self.answered.get() && self.made.elapsed() < VAIN
     }
 
     pub fn begin(&self) {
-        self.used.set(true);
         self.active.set(self.active.get() + 1);
     }
 
@@ -98,18 +98,24 @@ impl Link {
 
     /// Sends a request, and gives the response once its head is there. Dropping either breaks the request off.
     pub async fn send(&self, request: Request<Outgoing>) -> Result<(Response<Incoming>, Rest<'_>), Failure> {
-        match &self.sender {
+        let sent = match &self.sender {
             Sender::Http1(place) => {
+                // Whoever breaks a request off ends the connection, and the server cannot help it.
+                self.answered.set(true);
                 let mut sender = place.take().ok_or_else(|| Failure::Unsent("the connection is gone".to_owned()))?;
                 sender.ready().await.map_err(|error| Failure::Unsent(describe(&error)))?;
-                let response = sender.try_send_request(request).await.map_err(Failure::of)?;
-                Ok((response, Rest { back: Some((place, sender)) }))
+                let response = sender.try_send_request(request).await.map_err(Failure::of);
+                response.map(|response| (response, Rest { back: Some((place, sender)) }))
             }
             Sender::Http2(sender, _) => {
-                let response = sender.clone().try_send_request(request).await.map_err(Failure::of)?;
-                Ok((response, Rest { back: None }))
+                let response = sender.clone().try_send_request(request).await.map_err(Failure::of);
+                response.map(|response| (response, Rest { back: None }))
             }
+        };
+        if matches!(sent, Ok(_) | Err(Failure::Refused(_) | Failure::Reset(_))) {
+            self.answered.set(true);
         }
+        sent
     }
 }
 

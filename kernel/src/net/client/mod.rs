@@ -20,6 +20,7 @@ mod pool;
 mod security;
 pub mod settings;
 mod target;
+mod tunnel;
 
 use std::collections::HashMap;
 use std::io;

@@ -22,6 +22,7 @@ use super::outbox::Outbox;
 use super::security::Security;
 use super::settings::{Protocol, Settings};
 use super::target::{Address, resolve};
+use super::tunnel;
 
 /// What waits grow by, and how far they stray, so that clients do not march in step.
 const GROWTH: f64 = 1.6;
@@ -299,7 +300,10 @@ impl Pool {
         self.changed.notify_waiters();
     }
 
-    async fn open(&self, io: Box<dyn Io>) -> Result<Link, String> {
+    async fn open(&self, mut io: Box<dyn Io>) -> Result<Link, String> {
+        if let Some(tunnel) = &self.settings.tunnel {
+            tunnel::open(&mut *io, tunnel).await?;
+        }
         let (io, http2) = match &self.security {
             Some(security) => security.secure(io).await?,
             None => (io, self.expects_http2()),

@@ -10,6 +10,10 @@ use crate::compress::Encoding;
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub target: Target,
+    /// What stands at the target is a proxy, which is to open a way.
+    pub tunnel: Option<Tunnel>,
+    /// The same, and it is told with every request where that goes.
+    pub absolute_form: bool,
     /// Plaintext unless it is there.
     pub tls: Option<Tls>,
     pub protocol: Protocol,
@@ -50,6 +54,15 @@ pub enum Target {
     Hosts(Vec<(String, u16)>),
     /// The path of a socket.
     Unix(String),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tunnel {
+    /// Where the way leads: host and port.
+    pub authority: String,
+    /// What the proxy wants to hear.
+    pub authorization: Option<String>,
 }
 
 /// TLS, and whom to expect at the other end.
