@@ -18,6 +18,7 @@ __all__ = [
     "Plan",
     "Program",
     "ServerCounts",
+    "ServerTls",
     "SpanBatch",
     "StageCounts",
     "Ticket",
@@ -262,8 +263,18 @@ class ServerCounts:
     def broken(self) -> int:
         """Connections that ended because of what was sent."""
     @property
+    def strangers(self) -> int:
+        """Connections that came to no TLS."""
+    @property
     def crowded(self) -> int:
         """Times that there was no room for another connection."""
+
+@final
+class ServerTls:
+    """What a server shows, and of whom it wants a certificate."""
+
+    def __new__(cls, settings: Mapping[str, object], client_ca: str | None = None) -> Self:
+        """Make it of PEM. Raises `OptionError` with the option and what is wrong. See `kernel/src/net/tls.rs`."""
 
 @final
 class OtlpServer:
@@ -273,11 +284,11 @@ class OtlpServer:
     when all is over.
     """
 
-    def __new__(cls, settings: Mapping[str, object], plan: Plan | None = None) -> Self:
+    def __new__(cls, settings: Mapping[str, object], plan: Plan | None = None, tls: ServerTls | None = None) -> Self:
         """Listen and serve. Raises `OSError` if the address cannot be had. See `kernel/src/net/server.rs`."""
     @property
     def port(self) -> int:
-        """The bound port."""
+        """The bound port; 0 for a unix socket."""
     @property
     def has_ended(self) -> bool:
         """Whether everything is over after `drain` or `stop`."""
@@ -287,6 +298,8 @@ class OtlpServer:
     def take(self, max_bytes: int, each: bool) -> Ticket | None:
         """Requests that wait, in order, within a bound in bytes; one at a time if `each`."""
     def counts(self) -> ServerCounts: ...
+    def set_tls(self, tls: ServerTls) -> None:
+        """Show this to those who come from now on, if TLS is spoken at all."""
     def drain(self) -> None:
         """Accept nothing more and finish what is under way."""
     def stop(self) -> None:
