@@ -8,13 +8,12 @@
 //! nothing, and it is treated like a field that does on the wire, which is nearly what Go does: of scalars and of the
 //! members of a value the last one counts, lists go on, objects are merged. So no span is lost.
 
-use super::fault::{Checked, Fault, JsonError, quoted};
-use super::number::whole;
+use super::fault::{Checked, Fault, JsonError};
 use super::reader::Reader;
 use crate::normalize::normalize;
 use crate::scan::Depth;
 use crate::shape::{KEY_VALUE, Kind, Known, REQUEST, Shape};
-use crate::{base64, hex, number, wire};
+use crate::wire;
 
 /// The same request in protobuf, in the normal form, the fields of every message in the order of their numbers.
 pub fn decode(json: &[u8]) -> Result<Vec<u8>, JsonError> {
@@ -39,11 +38,11 @@ pub fn decode(json: &[u8]) -> Result<Vec<u8>, JsonError> {
     }
 }
 
-struct Decoder<'j> {
-    reader: Reader<'j>,
-    out: Vec<u8>,
+pub(super) struct Decoder<'j> {
+    pub(super) reader: Reader<'j>,
+    pub(super) out: Vec<u8>,
     /// For strings with escapes, and for a message that is put in order.
-    spare: Vec<u8>,
+    pub(super) spare: Vec<u8>,
     /// What was written of the messages at hand, the innermost last.
     pieces: Vec<Piece>,
     /// Whether a message stands in parts.
@@ -193,81 +192,109 @@ impl Decoder<'_> {
         wire::end_message(&mut self.out, mark);
         Ok(())
     }
-
-    fn id(&mut self, number: u32, length: usize) -> Checked<()> {
-        let at = self.reader.position();
-        let text = self.reader.string(&mut self.spare)?;
-        if text.is_empty() {
-            return Ok(());
-        }
-        let mark = wire::begin_message(&mut self.out, number);
-        if text.len() == 2 * length && hex::decode(text, &mut self.out) {
-            wire::end_message(&mut self.out, mark);
-            return Ok(());
-        }
-        // The mistake of clients that write JSON with protobuf's own library.
-        let is_base64 = text.len() == length.div_ceil(3) * 4 && base64::decode(text, &mut self.out);
-        let hint = if is_base64 { " (not base64)" } else { "" };
-        Err(Fault::new(format!("must be {} hexadecimal digits{hint}, got {}", 2 * length, quoted(text)), at))
-    }
-
-    /// A member of a value, where nothing counts as well.
-    fn bytes(&mut self, number: u32) -> Checked<()> {
-        let at = self.reader.position();
-        let text = self.reader.string(&mut self.spare)?;
-        let mark = wire::begin_message(&mut self.out, number);
-        if !base64::decode(text, &mut self.out) {
-            return Err(Fault::new(format!("must be base64, got {}", quoted(text)), at));
-        }
-        wire::end_message(&mut self.out, mark);
-        Ok(())
-    }
-
-    fn double(&mut self) -> Checked<f64> {
-        let at = self.reader.position();
-        let (text, is_quoted) = self.digits()?;
-        number::parse_double(text).map_err(|_| {
-            Fault::new(format!("must be a 64-bit floating-point number, got {}", shown(text, is_quoted)), at)
-        })
-    }
-
-    /// An integer or an enum, as it is in a varint or in fixed bytes.
-    fn whole(&mut self, kind: Kind) -> Checked<u64> {
-        let (lowest, highest) = match kind {
-            Kind::Fixed64 => (0, i128::from(u64::MAX)),
-            Kind::Int64 => (i128::from(i64::MIN), i128::from(i64::MAX)),
-            Kind::Uint32 | Kind::Fixed32 => (0, i128::from(u32::MAX)),
-            _ => (i128::from(i32::MIN), i128::from(i32::MAX)),
-        };
-        let at = self.reader.position();
-        let (text, is_quoted) = self.digits()?;
-        if let Some(value) = whole(text).filter(|value| (lowest..=highest).contains(value)) {
-            // Negative numbers of any size take 64 bits on the wire.
-            return Ok(value as u64);
-        }
-        let names: &[&str] = if let Kind::Enum(names) = kind { names } else { &[] };
-        let named = names.iter().position(|name| is_quoted && name.as_bytes() == text);
-        named.map(|value| value as u64).ok_or_else(|| {
-            let or = if names.is_empty() { String::new() } else { format!(", or one of {}", names.join(", ")) };
-            let got = shown(text, is_quoted);
-            Fault::new(format!("must be a whole number from {lowest} to {highest}{or}, got {got}"), at)
-        })
-    }
-
-    /// A number, and whether it stands in quotes.
-    #[inline(always)]
-    fn digits(&mut self) -> Checked<(&[u8], bool)> {
-        match self.reader.peek() {
-            Some(b'"') => Ok((self.reader.string(&mut self.spare)?, true)),
-            Some(b'-' | b'0'..=b'9') => Ok((self.reader.number()?, false)),
-            _ => Err(self.reader.unexpected("a number")),
-        }
-    }
 }
 
-/// A number for a message.
-#[cold]
-fn shown(text: &[u8], is_quoted: bool) -> String {
-    let text = quoted(text);
-    if is_quoted { text } else { text.replace('"', "") }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::encode;
+    use crate::rope::SpanBatch;
+    use crate::samples;
+
+    /// The bytes of a span that is written so.
+    fn span(json: &str) -> Result<Vec<u8>, String> {
+        let json = format!("{{\"resourceSpans\":[{{\"scopeSpans\":[{{\"spans\":[{json}]}}]}}]}}");
+        let request = decode(json.as_bytes()).map_err(|error| error.to_string())?;
+        let inside = |message: &[u8], number| {
+            let field = wire::fields(message).find(|field| field.number == number).unwrap();
+            field.bytes.to_vec()
+        };
+        Ok(inside(&inside(&inside(&request, 1), 2), 2))
+    }
+
+    fn name(text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        wire::put_bytes(&mut out, 5, text);
+        out
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let batch = samples::batch(samples::resource_spans("shop", &[&[samples::span("a", &[("k", "v")])]]));
+        let once = decode(&encode(&batch)).unwrap();
+        let again = SpanBatch::decode(once.clone().into(), None).unwrap();
+        assert_eq!(encode(&again), encode(&batch));
+        assert_eq!(decode(&encode(&again)).unwrap(), once);
+    }
+
+    #[test]
+    fn members_come_out_in_the_order_of_their_numbers() {
+        let in_order = span(r#"{"name":"n","kind":2,"attributes":[{"key":"k"}],"flags":1}"#).unwrap();
+        let shuffled = span(r#"{"flags":1,"attributes":[{"key":"k"}],"kind":2,"name":"n"}"#).unwrap();
+        assert_eq!(in_order, shuffled);
+        let request = decode(br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{}],"scope":{}}],"resource":{}}]}"#);
+        assert_eq!(request.unwrap(), b"\x0a\x08\x0a\x00\x12\x04\x0a\x00\x12\x00");
+    }
+
+    #[test]
+    fn of_a_name_that_repeats_the_last_scalar_counts_and_lists_and_objects_go_on() {
+        assert_eq!(span(r#"{"name":"a","kind":1,"name":"b","kind":0}"#).unwrap(), name(b"b"));
+        assert_eq!(span(r#"{"name":"a","name":""}"#).unwrap(), b"");
+        assert_eq!(span(r#"{"name":"a","name":null}"#).unwrap(), name(b"a"));
+        assert_eq!(
+            span(r#"{"attributes":[{"key":"a"}],"name":"n","attributes":[{"key":"b"}]}"#),
+            span(r#"{"name":"n","attributes":[{"key":"a"},{"key":"b"}]}"#)
+        );
+        assert_eq!(
+            span(r#"{"status":{"code":1,"message":"a"},"status":{"message":"b"}}"#),
+            span(r#"{"status":{"message":"b","code":1}}"#)
+        );
+    }
+
+    #[test]
+    fn of_a_value_the_last_member_counts() {
+        let value = |json: &str| span(&format!("{{\"attributes\":[{{\"value\":{json}}}]}}"));
+        let list = r#"{"arrayValue":{"values":[{"intValue":1}]}}"#;
+        assert_eq!(value(r#"{"stringValue":"a","arrayValue":{"values":[{"intValue":1}]}}"#), value(list));
+        assert_eq!(value(r#"{"intValue":7,"stringValue":""}"#), value(r#"{"stringValue":""}"#));
+        assert_eq!(value(r#"{"intValue":7,"stringValue":null}"#), value(r#"{"intValue":7}"#));
+        assert_ne!(value(r#"{"stringValue":""}"#), value("{}"));
+    }
+
+    #[test]
+    fn values_nest_as_deep_as_on_the_wire() {
+        let nested = |depth: usize, begin: &str, end: &str| {
+            let value = format!("{}{{}}{}", begin.repeat(depth - 1), end.repeat(depth - 1));
+            span(&format!("{{\"attributes\":[{{\"value\":{value}}}]}}"))
+                .map_err(|error| error.split(": ").last().unwrap().to_owned())
+        };
+        let list = |depth| nested(depth, r#"{"arrayValue":{"values":["#, "]}}");
+        assert!(list(40).is_ok());
+        assert_eq!(list(41).unwrap_err(), "value nested deeper than 40");
+        let map = |depth| nested(depth, r#"{"kvlistValue":{"values":[{"value":"#, "}]}}");
+        assert!(map(32).is_ok());
+        assert_eq!(map(33).unwrap_err(), "message nested deeper than 100");
+        let endless = r#"{"arrayValue":{"values":["#.repeat(100_000);
+        assert!(span(&format!("{{\"attributes\":[{{\"value\":{endless}")).is_err());
+    }
+
+    #[test]
+    fn says_what_is_wrong_and_where() {
+        let json = b"{\"resourceSpans\": [{\n  \"scopeSpans\": [{\"spans\": [{}, {\"traceId\": \"abc\"}]}]\n}]}";
+        assert_eq!(
+            decode(json).unwrap_err().to_string(),
+            "invalid JSON at line 2 column 45 in resourceSpans[0].scopeSpans[0].spans[1].traceId: \
+             must be 32 hexadecimal digits, got \"abc\""
+        );
+        assert_eq!(decode(b"{\"a\": \"\xff\"}").unwrap_err().to_string(), "invalid JSON at line 1 column 8: not UTF-8");
+    }
+
+    #[test]
+    fn no_beginning_of_a_request_is_one() {
+        let batch = samples::batch(samples::resource_spans("shop", &[&[samples::span("a", &[("k", "v\n")])]]));
+        let json = encode(&batch);
+        for end in 0..json.len() {
+            assert!(decode(&json[..end]).is_err(), "{end}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod encode;
 mod fault;
 mod number;
 mod reader;
+mod scalar;
 
 use std::sync::Arc;
 

@@ -71,9 +71,9 @@ fn exponent(text: &[u8]) -> Option<i64> {
         return None;
     }
     let far = |size: i64| size.min(1 << 50);
-    let size = digits.iter().try_fold(0, |size, digit| {
-        digit.is_ascii_digit().then(|| far(size * 10 + i64::from(digit - b'0')))
-    })?;
+    let size = digits
+        .iter()
+        .try_fold(0, |size, digit| digit.is_ascii_digit().then(|| far(size * 10 + i64::from(digit - b'0'))))?;
     Some(sign * size)
 }
 
@@ -113,8 +113,30 @@ mod tests {
     #[test]
     fn what_is_not_whole_or_too_large_or_no_number_is_none() {
         for text in [
-            "", "-", "+", "1.5", "1e-1", "1e", "1e+", "e1", ".5", "1.", "1.e1", "0x10", " 1", "1 ", "--1", "1_000", "NaN",
-            "18446744073709551616", "1e20", "1e99999999999999999999", "1e-99999999999999999999", "2e19", "é", "1e1.0",
+            "",
+            "-",
+            "+",
+            "1.5",
+            "1e-1",
+            "1e",
+            "1e+",
+            "e1",
+            ".5",
+            "1.",
+            "1.e1",
+            "0x10",
+            " 1",
+            "1 ",
+            "--1",
+            "1_000",
+            "NaN",
+            "18446744073709551616",
+            "1e20",
+            "1e99999999999999999999",
+            "1e-99999999999999999999",
+            "2e19",
+            "é",
+            "1e1.0",
         ] {
             assert_eq!(whole(text.as_bytes()), None, "{text}");
         }

@@ -128,8 +128,7 @@ impl<'j> Reader<'j> {
             Some(b'r') => b'\r',
             Some(b't') => b'\t',
             Some(b'u') => {
-                let (character, length) =
-                    unicode(&self.text[self.at..]).map_err(|what| Fault::new(what, self.at))?;
+                let (character, length) = unicode(&self.text[self.at..]).map_err(|what| Fault::new(what, self.at))?;
                 out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
                 self.at += length;
                 return Ok(());
@@ -367,7 +366,8 @@ mod tests {
 
     #[test]
     fn any_value_is_read_over() {
-        for json in ["1", "-0.5e-7", "\"x\"", "true", " null ", "[]", "{}", r#"[1, {"a": [[], {}], "b": {"c": 1}}, 2]"#] {
+        for json in ["1", "-0.5e-7", "\"x\"", "true", " null ", "[]", "{}", r#"[1, {"a": [[], {}], "b": {"c": 1}}, 2]"#]
+        {
             assert_eq!(skip(json), Ok(()), "{json}");
         }
     }

@@ -14,7 +14,7 @@ mod connection;
 mod cors;
 mod crowd;
 mod exchange;
-mod grpc;
+pub mod grpc;
 mod http;
 pub mod inbox;
 pub mod server;
