@@ -9,6 +9,7 @@ mod fault;
 mod number;
 mod reader;
 mod scalar;
+mod string;
 
 use std::sync::Arc;
 
