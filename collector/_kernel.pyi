@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 class MalformedInput(ValueError):
-    """The bytes are not an OTLP trace request. The text says what, where, and at which byte."""
+    """The bytes are not an OTLP trace request. The text says what, where, and at which byte, or line and column."""
 
 class OptionError(ValueError):
     """An op cannot work with a setting. `args` is `(path, message)`: the path of the option inside the component."""
@@ -52,6 +52,12 @@ class SpanBatch:
     @staticmethod
     def decode(data: bytes, origin: Origin | None = None) -> SpanBatch:
         """Check one request and take it over without a copy, or with one where it had to be repaired.
+
+        Raises `MalformedInput`.
+        """
+    @staticmethod
+    def from_json(data: bytes, origin: Origin | None = None) -> SpanBatch:
+        """Check one request in JSON, and make what it is on the wire of it.
 
         Raises `MalformedInput`.
         """

@@ -14,7 +14,7 @@ mod connection;
 mod cors;
 mod crowd;
 mod exchange;
-mod grpc;
+pub mod grpc;
 mod handshake;
 mod http;
 pub mod inbox;
