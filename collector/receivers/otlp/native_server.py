@@ -19,7 +19,7 @@ from collector.receivers.otlp.http_config import OtlpHttpConfig
 from collector.receivers.otlp.ingest import Ingest
 from collector.transport.connections import Troubles, most_connections
 from collector.transport.native_tls import Certificates
-from collector.transport.settings import GrpcServerConfig, join_endpoint, resolve
+from collector.transport.settings import GrpcServerConfig, KeepaliveEnforcementPolicy, join_endpoint, resolve
 
 TICKET_BYTES = 4 << 20
 """The most that is taken at once, unless one request alone is larger."""
@@ -33,6 +33,9 @@ INTRODUCTION = 10.0
 """Seconds until a client of gRPC has said that it is one."""
 BODY = 60.0
 """Seconds that the body of a gRPC request may take to arrive. Until then it takes of `MOST_IN_FLIGHT`."""
+
+PINGS = 300.0
+"""Seconds between two pings of a client, where 0 is said. As in Go."""
 
 
 class NativeServer:
@@ -164,6 +167,7 @@ class NativeServer:
 
 def _grpc(config: GrpcServerConfig) -> dict[str, object]:
     keepalive = config.keepalive and config.keepalive.server_parameters
+    pings = (config.keepalive and config.keepalive.enforcement_policy) or KeepaliveEnforcementPolicy()
     return {
         "protocol": "grpc",
         "max_message": config.max_recv_bytes,
@@ -176,6 +180,8 @@ def _grpc(config: GrpcServerConfig) -> dict[str, object]:
         "max_connection_age_grace": float(keepalive.max_connection_age_grace) if keepalive else 0.0,
         "keepalive_time": float(keepalive.time) if keepalive else 0.0,
         "keepalive_timeout": float(keepalive.timeout) if keepalive else 0.0,
+        "ping_min_time": float(pings.min_time) or PINGS,
+        "ping_without_stream": pings.permit_without_stream,
     }
 
 
@@ -205,4 +211,6 @@ def _http(config: OtlpHttpConfig) -> dict[str, object]:
         "max_connection_age_grace": 0.0,
         "keepalive_time": 0.0,
         "keepalive_timeout": 0.0,
+        "ping_min_time": 0.0,
+        "ping_without_stream": True,
     }

@@ -19,6 +19,7 @@ mod handshake;
 mod http;
 pub mod inbox;
 mod listener;
+mod pings;
 pub mod server;
 mod service;
 mod stream;

@@ -20,6 +20,7 @@ use super::exchange::Exchange;
 use super::handshake::Shown;
 use super::inbox::{Inbox, Wake};
 use super::listener::{Accepted, Endpoint, Listener};
+use super::pings::Patience;
 use super::service::{Protocol, Service};
 use crate::plan::Plan;
 
@@ -46,8 +47,20 @@ pub struct Settings {
     pub max_connection_age_grace: f64,
     pub keepalive_time: f64,
     pub keepalive_timeout: f64,
+    /// The least time between two pings of a client of HTTP/2; 0 is no bound.
+    pub ping_min_time: f64,
+    /// Whether it may ping as often without a request under way.
+    pub ping_without_stream: bool,
     pub needs_origin: bool,
     pub include_metadata: bool,
+}
+
+impl Settings {
+    /// How often clients may ping.
+    pub fn pings(&self) -> Option<Patience> {
+        let min_time = seconds(self.ping_min_time)?;
+        Some(Patience { min_time, without_stream: self.ping_without_stream })
+    }
 }
 
 /// How a server is doing, and what it shall do.
