@@ -21,13 +21,14 @@ __all__ = [
     "Plan",
     "Program",
     "ServerCounts",
+    "ServerTls",
     "SpanBatch",
     "StageCounts",
     "Ticket",
 ]
 
 class MalformedInput(ValueError):
-    """The bytes are not an OTLP trace request. The text says what, where, and at which byte."""
+    """The bytes are not an OTLP trace request. The text says what, where, and at which byte, or line and column."""
 
 class OptionError(ValueError):
     """An op or TLS cannot work with a setting. `args` is `(path, message)`: where the option is in the component."""
@@ -54,6 +55,12 @@ class SpanBatch:
     @staticmethod
     def decode(data: bytes, origin: Origin | None = None) -> SpanBatch:
         """Check one request and take it over without a copy, or with one where it had to be repaired.
+
+        Raises `MalformedInput`.
+        """
+    @staticmethod
+    def from_json(data: bytes, origin: Origin | None = None) -> SpanBatch:
+        """Check one request in JSON, and make what it is on the wire of it.
 
         Raises `MalformedInput`.
         """
@@ -265,8 +272,18 @@ class ServerCounts:
     def broken(self) -> int:
         """Connections that ended because of what was sent."""
     @property
+    def strangers(self) -> int:
+        """Connections that came to no TLS."""
+    @property
     def crowded(self) -> int:
         """Times that there was no room for another connection."""
+
+@final
+class ServerTls:
+    """What a server shows, and of whom it wants a certificate."""
+
+    def __new__(cls, settings: Mapping[str, object], client_ca: str | None = None) -> Self:
+        """Make it of PEM. Raises `OptionError` with the option and what is wrong. See `kernel/src/net/tls.rs`."""
 
 @final
 class OtlpServer:
@@ -276,11 +293,11 @@ class OtlpServer:
     when all is over.
     """
 
-    def __new__(cls, settings: Mapping[str, object], plan: Plan | None = None) -> Self:
+    def __new__(cls, settings: Mapping[str, object], plan: Plan | None = None, tls: ServerTls | None = None) -> Self:
         """Listen and serve. Raises `OSError` if the address cannot be had. See `kernel/src/net/server.rs`."""
     @property
     def port(self) -> int:
-        """The bound port."""
+        """The bound port; 0 for a unix socket."""
     @property
     def has_ended(self) -> bool:
         """Whether everything is over after `drain` or `stop`."""
@@ -290,6 +307,8 @@ class OtlpServer:
     def take(self, max_bytes: int, each: bool) -> Ticket | None:
         """Requests that wait, in order, within a bound in bytes; one at a time if `each`."""
     def counts(self) -> ServerCounts: ...
+    def set_tls(self, tls: ServerTls) -> None:
+        """Show this to those who come from now on, if TLS is spoken at all."""
     def drain(self) -> None:
         """Accept nothing more and finish what is under way."""
     def stop(self) -> None:

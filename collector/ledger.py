@@ -86,6 +86,8 @@ class ReceiverAccount(Account):
     """Connections and requests that were cut because they took too long to arrive."""
     broken_connections: int = 0
     """Connections that ended because of what was sent."""
+    strangers: int = 0
+    """Connections that came to no TLS."""
     crowded: int = 0
     """Times that there was no room for another connection."""
 

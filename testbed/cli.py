@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TypeVar, get_args
 
 import click
 import msgspec
@@ -85,7 +85,7 @@ def _availability(subject: Subject) -> str:
 @click.option("--spans-per-request", type=click.IntRange(1, 10_000), metavar="N", help="The profile decides otherwise.")
 @click.option("--duration", type=click.FloatRange(1), metavar="S", help="Seconds of load.")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), metavar="R", help="Spans a second, or the multiple.")
-@click.option("--protocol", type=click.Choice(["grpc", "http"]), default="grpc", show_default=True)
+@click.option("--protocol", type=click.Choice(get_args(Protocol)), default="grpc", show_default=True)
 @click.option("--compression", type=click.Choice(["none", "gzip", "zstd"]), default="none", show_default=True)
 @click.option("--settings", type=click.Choice(["same", "recommended"]), default="same", show_default=True)
 @click.option("--rounds", type=click.IntRange(1, 100), help="How often each subject has its turn.  [default: 3]")

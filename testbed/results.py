@@ -162,7 +162,7 @@ class Measurement(Record, frozen=True):
     spans_per_request: int
     request_bytes: float
     """Mean size of a request before compression."""
-    protocol: Literal["grpc", "http"]
+    protocol: Literal["grpc", "http", "json", "grpc-tls", "http-tls"]
     compression: Literal["none", "gzip", "zstd"]
     connections: int
     in_flight: int

@@ -1,10 +1,10 @@
-"""Certificates for tests."""
+"""An authority for tests, and the certificates that it issues."""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
-import ssl
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
@@ -13,40 +13,62 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
+@dataclass
 class Identity:
-    """A key and a certificate that it signed itself."""
+    """A private key and its certificate."""
 
-    def __init__(self, directory: Path, name: str) -> None:
+    key: Path
+    cert: Path
+
+    @property
+    def pem(self) -> tuple[bytes, bytes]:
+        """Both as PEM, the key first."""
+        return self.key.read_bytes(), self.cert.read_bytes()
+
+
+class Authority:
+    """Issues certificates for the length of a test."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+        self.ca = directory / "ca.pem"
+        self._write(self.ca, self._sign(self.name, self.key, ca=True))
+
+    def issue(self, name: str, *, expired: bool = False) -> Identity:
+        """Issue a certificate for localhost, and write it beside its key."""
         key = ec.generate_private_key(ec.SECP256R1())
+        identity = Identity(self.directory / f"{name}.key", self.directory / f"{name}.pem")
+        identity.key.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        now = datetime.datetime.now(datetime.UTC)
-        certificate = (
+        self._write(identity.cert, self._sign(subject, key, ca=False, expired=expired))
+        return identity
+
+    def _sign(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool, expired: bool = False
+    ) -> x509.Certificate:
+        now = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=2 * expired)
+        names = x509.SubjectAlternativeName(
+            [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        )
+        return (
             x509.CertificateBuilder()
             .subject_name(subject)
-            .issuer_name(subject)
+            .issuer_name(self.name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .add_extension(
-                x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-                critical=False,
-            )
-            .sign(key, hashes.SHA256())
+            .not_valid_before(now - datetime.timedelta(minutes=5))
+            .not_valid_after(now + datetime.timedelta(hours=1))
+            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            .add_extension(names, critical=False)
+            .sign(self.key, hashes.SHA256())
         )
-        self.key = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        self.certificate = certificate.public_bytes(serialization.Encoding.PEM)
-        self.key_file, self.cert_file = directory / f"{name}.key", directory / f"{name}.pem"
-        self.key_file.write_bytes(self.key)
-        self.cert_file.write_bytes(self.certificate)
 
-    def server_context(self, *protocols: str) -> ssl.SSLContext:
-        """What a server of the standard library shows. `protocols` are those of ALPN."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.cert_file, self.key_file)
-        if protocols:
-            context.set_alpn_protocols(protocols)
-        return context
+    @staticmethod
+    def _write(path: Path, certificate: x509.Certificate) -> None:
+        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

@@ -79,6 +79,7 @@ def _receivers(metrics: Metrics, ledger: Ledger) -> None:
         "Connections that ended because of what was sent.",
         lambda a: a.broken_connections,
     )
+    counter("spanmill_receiver_failed_handshakes", "Connections that came to no TLS.", lambda a: a.strangers)
     counter("spanmill_receiver_crowded", "Times that there was no room for another connection.", lambda a: a.crowded)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from typing import Protocol
 
 MOST = 10_000
 """Connections at a time. Each costs little, but a file descriptor, and memory while a request is under way."""
@@ -25,27 +26,48 @@ def most_connections() -> int:
     return max(min(MOST, (soft - _OURS) // 2), 16)
 
 
+_TROUBLES = {
+    "slow": "cut because a request took too long to arrive",
+    "broken": "broken off because of what was sent",
+    "strangers": "came to no TLS",
+    "crowded": "kept waiting because there are too many",
+}
+
+
+class Counts(Protocol):
+    """How many connections had which trouble."""
+
+    @property
+    def slow(self) -> int:
+        """Cut because something took too long to arrive."""
+
+    @property
+    def broken(self) -> int:
+        """Broken off because of what was sent."""
+
+    @property
+    def strangers(self) -> int:
+        """Came to no TLS."""
+
+    @property
+    def crowded(self) -> int:
+        """Kept waiting because there are too many."""
+
+
 class Troubles:
     """Gathers what clients did to their connections, and says so now and then. It is told the time, in seconds."""
 
     def __init__(self) -> None:
-        self._slow = 0
-        self._broken = 0
-        self._crowded = 0
+        self._counts = dict.fromkeys(_TROUBLES, 0)
         self._due = float("-inf")
 
-    def note(self, *, slow: int, broken: int, crowded: int, now: float) -> str | None:
+    def note(self, counts: Counts, now: float) -> str | None:
         """Add to what there is. Gives a line for the log when there is something to say and it is time."""
-        self._slow += slow
-        self._broken += broken
-        self._crowded += crowded
-        if now < self._due or not (self._slow or self._broken or self._crowded):
+        for kind in self._counts:
+            self._counts[kind] += getattr(counts, kind)
+        if now < self._due or not any(self._counts.values()):
             return None
-        parts = (
-            (self._slow, "cut because a request took too long to arrive"),
-            (self._broken, "broken off because of what was sent"),
-            (self._crowded, "kept waiting because there are too many"),
-        )
-        self._slow = self._broken = self._crowded = 0
+        parts = [f"{count} {_TROUBLES[kind]}" for kind, count in self._counts.items() if count]
+        self._counts = dict.fromkeys(_TROUBLES, 0)
         self._due = now + _PAUSE
-        return "connections of clients: " + ", ".join(f"{count} {what}" for count, what in parts if count)
+        return "connections of clients: " + ", ".join(parts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from email.utils import formatdate
 from typing import Any
 
 from collector.transport.settings import join_endpoint, listen
@@ -22,7 +23,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 async def respond(send: Send, status: int, body: str, content_type: str = "text/plain; charset=utf-8") -> None:
     """Send a whole answer."""
     data = body.encode()
-    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(data)).encode())]
+    headers = [
+        (b"date", formatdate(usegmt=True).encode()),
+        (b"content-type", content_type.encode()),
+        (b"content-length", str(len(data)).encode()),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": data})
 
@@ -33,8 +38,8 @@ class HttpServer:
     def __init__(self, app: App, endpoint: str) -> None:
         self._app = app
         self._endpoint = endpoint
-        self._server: Any = None
         self._serving: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
         self.address = ""
         """The bound address, known once it has started."""
 
@@ -46,12 +51,17 @@ class HttpServer:
         # Not everybody serves pages, and the import takes its time.
         import uvicorn  # noqa: PLC0415
 
+        over = self._over
+
         class Server(uvicorn.Server):
-            """uvicorn without its own idea of what signals mean."""
+            """uvicorn without its own idea of what signals mean, and without a clock that wakes it all the time."""
 
             @contextlib.contextmanager
             def capture_signals(self) -> Iterator[None]:
                 yield
+
+            async def main_loop(self) -> None:
+                await over.wait()
 
         config = uvicorn.Config(
             self._app,
@@ -63,15 +73,15 @@ class HttpServer:
             log_level="warning",
             access_log=False,
             server_header=False,
+            date_header=False,
             timeout_graceful_shutdown=1,
         )
-        self._server = Server(config)
-        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
+        self._serving = asyncio.create_task(Server(config).serve(sockets=[listener]))
 
     async def shutdown(self) -> None:
         """Stop serving. May be called twice, and without `start`."""
         if self._serving is None:
             return
-        self._server.should_exit = True
+        self._over.set()
         await asyncio.wait([self._serving])
         self._serving = None

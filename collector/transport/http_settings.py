@@ -47,15 +47,15 @@ class HttpServerConfig(Config):
     """Settings of an HTTP server."""
 
     endpoint: str = "localhost:4318"
-    """Where to listen: host and port."""
+    """Where to listen: host and port, or the path of a socket with `transport: unix`."""
     transport: Transport = "tcp"
-    """`tcp`, `tcp4` or `tcp6`; `unix` is not supported yet."""
+    """`tcp`, `tcp4`, `tcp6` or `unix`."""
     offload: bool = True
     """Let the kernel run the front of the pipeline, up to `batch`, where it can. It means the same."""
     dialer: Section[DialerConfig] = None
     """Taken, without effect."""
     tls: Section[ServerTlsConfig] = None
-    """Not supported yet."""
+    """TLS; off unless the section is there."""
     cors: Section[CorsConfig] = None
     """Which web pages may send from a browser; none unless the section is there."""
     max_request_body_size: int = 0
@@ -83,10 +83,6 @@ class HttpServerConfig(Config):
 
     def __post_init__(self) -> None:
         """Check what the fields' types cannot say."""
-        if self.transport == "unix":
-            raise FieldError("transport", "unix is not supported yet over HTTP: use tcp")
-        if self.tls is not None:
-            raise FieldError("tls", "not supported yet over HTTP: use gRPC, or a proxy in front")
         for option in ("response_headers", "auth"):
             if getattr(self, option) not in (UNSET, None, {"enabled": False}):
                 raise FieldError(option, "not supported yet; remove this section")

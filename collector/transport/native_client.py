@@ -17,7 +17,7 @@ from collector._kernel import ClientCounts, OptionError, OtlpClient, Outcome
 from collector.errors import RetryableError, StartError
 from collector.spans import SpanBatch
 from collector.transport.client import GrpcClientConfig, addresses, agent, plaintext_hint
-from collector.transport.native_tls import blame, client_tls
+from collector.transport.client_tls import blame, client_tls
 from collector.transport.proxies import Proxy, proxy_from
 from collector.transport.settings import join_endpoint
 from collector.transport.statuses import OK, refusal

@@ -1,50 +1,97 @@
-"""TLS as the kernel's client wants it: files read, and blame for what is in them."""
+"""TLS of servers in the kernel: certificates are read at start, and again where that is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
 
-from collector._kernel import OptionError
+from collector._kernel import OptionError, ServerTls
 from collector.errors import StartError
-from collector.transport.tls import ClientTlsConfig
+from collector.transport.tls import ServerTlsConfig
+
+CLIENT_CA_INTERVAL = 10.0
+"""Seconds between two looks at `client_ca_file`, with `client_ca_file_reload`."""
+
+Files = tuple[tuple[bytes, bytes] | None, bytes | None]
+"""Key and certificate, and the authorities of clients, as PEM."""
 
 
-def client_tls(tls: ClientTlsConfig, host: str, alpn: Sequence[str]) -> dict[str, object]:
-    """Read the files of a configuration, for connections to `host`. Raises `StartError`."""
-    authorities = _text(tls, "ca", tls.read_authorities())
-    key, chain = tls.read_identity() or (b"", b"")
-    return {
-        "settings": {
-            "cert": _text(tls, "cert", chain) or "",
-            "key": _text(tls, "key", key) or "",
-            "min_version": tls.min_version,
-            "max_version": tls.max_version,
-            "cipher_suites": tls.cipher_suites,
-            "curve_preferences": tls.curve_preferences,
-            "alpn": list(alpn),
-        },
-        "skip_verify": tls.insecure_skip_verify,
-        "ca": authorities,
-        "system_ca": authorities is None or tls.include_system_ca_certs_pool,
-        "server_name": tls.server_name_override or host,
-    }
+class Certificates:
+    """What a server shows. Between `start` and `stop`, `show` is called with what has changed in the files."""
 
+    def __init__(self, config: ServerTlsConfig, alpn: Sequence[str], logger: logging.Logger) -> None:
+        self._config = config
+        self._alpn = list(alpn)
+        self._logger = logger
+        self._files: Files = (None, None)
+        self._seen: Files = (None, None)
+        self._timer: asyncio.TimerHandle | None = None
 
-def blame(tls: ClientTlsConfig, error: OptionError) -> StartError:
-    """Say which option is to blame for what the kernel cannot use."""
-    option, message = error.args
-    return StartError(message, path=f"tls::{_name(tls, option)}")
+    def read(self) -> ServerTls:
+        """Read all files. Raises `StartError`, with the path of the option that is to blame."""
+        self._files = self._seen = (self._config.read_identity(), self._config.read_client_authorities())
+        return self._usable(self._files)
 
+    def look(self) -> ServerTls | None:
+        """Read again what may change. Gives what is to be shown, if it did; what cannot be used is logged, once."""
+        config, (identity, clients) = self._config, self._files
+        try:
+            found = (
+                config.read_identity() if config.reload_interval else identity,
+                config.read_client_authorities() if config.client_ca_file_reload else clients,
+            )
+            if found in (self._files, self._seen):
+                return None
+            self._seen = found
+            tls = self._usable(found)
+        except StartError as error:
+            # Files are replaced one after the other: for a moment they need not belong together.
+            self._logger.error(f"certificates have changed and cannot be used, the old ones stay: {error}")
+            return None
+        self._files = found
+        self._logger.info("Certificates have changed and were read again")
+        return tls
 
-def _name(tls: ClientTlsConfig, option: str) -> str:
-    """The kernel's `ca`, `cert` and `key` are a file or a text."""
-    if option not in {"ca", "cert", "key"}:
-        return option
-    return f"{option}_pem" if getattr(tls, f"{option}_pem") else f"{option}_file"
+    def start(self, show: Callable[[ServerTls], None]) -> None:
+        """Look at the files now and then, if that is asked for."""
+        config = self._config
+        pauses = [float(config.reload_interval)] if config.reload_interval else []
+        if config.client_ca_file and config.client_ca_file_reload:
+            pauses.append(CLIENT_CA_INTERVAL)
+        if not pauses:
+            return
+        loop, pause = asyncio.get_running_loop(), min(pauses)
 
+        def again() -> None:
+            if tls := self.look():
+                show(tls)
+            self._timer = loop.call_later(pause, again)
 
-def _text(tls: ClientTlsConfig, option: str, pem: bytes | None) -> str | None:
-    try:
-        return None if pem is None else pem.decode()
-    except UnicodeDecodeError:
-        raise StartError("is not PEM", path=f"tls::{_name(tls, option)}") from None
+        self._timer = loop.call_later(pause, again)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    def _usable(self, files: Files) -> ServerTls:
+        config, (identity, clients) = self._config, files
+        key, cert = identity or (b"", b"")
+        settings = {
+            "cert": cert.decode("latin-1"),
+            "key": key.decode("latin-1"),
+            "min_version": config.min_version,
+            "max_version": config.max_version,
+            "cipher_suites": config.cipher_suites,
+            "curve_preferences": config.curve_preferences,
+            "alpn": self._alpn,
+        }
+        try:
+            return ServerTls(settings, None if clients is None else clients.decode("latin-1"))
+        except OptionError as error:
+            option, message = error.args
+            if option in {"cert", "key"}:
+                option += "_file" if getattr(config, f"{option}_file") else "_pem"
+            raise StartError(message, path=f"tls::{option}") from error

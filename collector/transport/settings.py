@@ -77,11 +77,6 @@ class GrpcServerConfig(Config):
 
     def __post_init__(self) -> None:
         """Check what the fields' types cannot say."""
-        if self.engine == "native":
-            # gRPC's C core writes the path of a socket into the authority, which the HTTP library refuses.
-            for missing, wanted in (("TLS", self.tls is not None), ("unix sockets", self.transport == "unix")):
-                if wanted:
-                    raise FieldError("engine", f"native has no {missing} yet: use grpcio")
         if self.max_recv_msg_size_mib >= 2048:
             raise FieldError("max_recv_msg_size_mib", "must be below 2048: gRPC counts the bytes in 31 bits")
 

@@ -3,7 +3,8 @@
 //! A request comes in as bytes, is checked once ([`scan`]) and brought to a normal form where it is not in
 //! it already ([`normalize`]). From then on every part may rely on that form: [`view`] borrows resources,
 //! scopes, spans and values from the bytes, [`program`] walks them once for a whole run of [`ops`], and
-//! writes back what changed. [`batch`] gathers and splits, [`plan`] does all of that to a request in one go, [`json`] prints.
+//! writes back what changed. [`batch`] gathers and splits, [`plan`] does all of that to a request in one go, [`json`] reads
+//! and prints.
 //!
 //! Nothing here knows of Python but the `py` module, the glue behind `collector._kernel`.
 
@@ -11,6 +12,7 @@
 
 pub mod base64;
 pub mod batch;
+pub mod camel;
 #[cfg(feature = "net")]
 pub mod compress;
 pub mod error;

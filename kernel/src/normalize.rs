@@ -17,56 +17,54 @@ pub fn normalize(request: &[u8]) -> Vec<u8> {
 }
 
 /// Appends the message that `parts`, one after another, are the body of.
+///
+/// The parts are read again for every field that stands in them, of which a message has sixteen at most: a list of
+/// fields that take two bytes each would need many times the memory of the request.
 fn write(shape: &'static Shape, parts: &[&[u8]], out: &mut Vec<u8>) {
-    let mut all: Vec<(Option<&'static Known>, Field<'_>)> = Vec::new();
+    let all = || parts.iter().copied().flat_map(fields);
+    // Known fields that count, as bits.
+    let mut present = 0;
     // Members of a oneof before this index were replaced by a later one.
     let mut valid_from = 0;
     let mut member = 0;
-    for field in parts.iter().copied().flat_map(fields) {
-        let known = shape.field(field.number);
-        if let Some(known) = known
-            && shape.oneof & 1 << known.number != 0
-        {
+    for (index, field) in all().enumerate() {
+        let Some(known) = shape.field(field.number) else { continue };
+        let bit = 1 << known.number;
+        if shape.oneof & bit != 0 {
             // A message goes on where it left off, unless another member stood in between.
             if member != known.number || known.kind.message().is_none() {
-                valid_from = all.len();
+                valid_from = index;
+                present &= !shape.oneof;
             }
             member = known.number;
         }
-        all.push((known, field));
+        present |= bit;
     }
-    if shape.oneof != 0 {
-        let mut index = 0;
-        all.retain(|(known, _)| {
-            index += 1;
-            known.is_none() || index > valid_from
-        });
-    }
-    all.sort_by_key(|(known, _)| known.map_or(u32::MAX, |known| known.number));
 
-    for group in all.chunk_by(|(_, a), (_, b)| a.number == b.number) {
-        let (known, last) = group[group.len() - 1];
-        match known {
-            Some(known) if known.repeated => group.iter().for_each(|(_, field)| put(known, &[*field], out)),
-            Some(known) if known.kind.message().is_some() => {
-                put(known, &group.iter().map(|(_, field)| *field).collect::<Vec<_>>(), out);
+    for known in shape.fields.iter().filter(|known| present & 1 << known.number != 0) {
+        let same = all().skip(valid_from).filter(|field| field.number == known.number);
+        match known.kind.message() {
+            _ if known.repeated => same.for_each(|field| put(known, &field, out)),
+            Some(inner) => {
+                let parts: Vec<&[u8]> = same.map(|field| field.bytes).filter(|part| !part.is_empty()).collect();
+                wire::put_message(out, known.number, |out| write(inner, &parts, out));
             }
-            Some(known) => put(known, &[last], out),
-            None => group.iter().for_each(|(_, field)| put_as_is(field, out)),
+            None => {
+                if let Some(last) = same.last() {
+                    put(known, &last, out);
+                }
+            }
         }
     }
+    all().filter(|field| shape.field(field.number).is_none()).for_each(|field| put_as_is(&field, out));
 }
 
-/// Appends one value of a known field: the last of `fields`, or, if it is a message, all of them merged.
-fn put(known: &'static Known, fields: &[Field<'_>], out: &mut Vec<u8>) {
-    let Some(last) = fields.last() else { return };
+/// Appends one value of a known field.
+fn put(known: &'static Known, field: &Field<'_>, out: &mut Vec<u8>) {
     match (known.kind.message(), known.kind) {
-        (Some(shape), _) => {
-            let parts: Vec<&[u8]> = fields.iter().map(|field| field.bytes).collect();
-            wire::put_message(out, known.number, |out| write(shape, &parts, out));
-        }
-        (None, Kind::Text) => wire::put_bytes(out, known.number, String::from_utf8_lossy(last.bytes).as_bytes()),
-        _ => put_as_is(last, out),
+        (Some(shape), _) => wire::put_message(out, known.number, |out| write(shape, &[field.bytes], out)),
+        (None, Kind::Text) => wire::put_bytes(out, known.number, String::from_utf8_lossy(field.bytes).as_bytes()),
+        _ => put_as_is(field, out),
     }
 }
 

@@ -48,13 +48,14 @@ pub fn scan(request: &[u8]) -> Result<Found, Malformed> {
 
 /// How far down the walk is.
 #[derive(Clone, Copy, Default)]
-struct Depth {
+pub struct Depth {
     messages: usize,
     values: usize,
 }
 
 impl Depth {
-    fn below(self, inner: &'static Shape) -> Result<Self, &'static str> {
+    /// One message further down, if that may be.
+    pub fn below(self, inner: &'static Shape) -> Result<Self, &'static str> {
         let values = self.values + usize::from(inner.oneof != 0);
         let messages = self.messages + 1;
         if values > MAX_DEPTH {

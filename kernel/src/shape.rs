@@ -3,14 +3,21 @@
 //! After `opentelemetry/proto/collector/trace/v1/trace_service.proto` and what it imports, as of OTLP 1.10.
 //! Fields that are not listed are unknown: they are kept, and nobody looks into them.
 
+use crate::camel::Camel;
 use crate::wire::{MAX_FIELD_NUMBER, WireType};
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
-    Varint,
+    Bool,
+    Int32,
+    Int64,
+    Uint32,
+    /// A number that has a name: the one at its place.
+    Enum(&'static [&'static str]),
     Fixed64,
     Fixed32,
+    Double,
     /// UTF-8.
     Text,
     Bytes,
@@ -24,8 +31,8 @@ pub enum Kind {
 impl Kind {
     const fn wire_type(self) -> WireType {
         match self {
-            Self::Varint => WireType::Varint,
-            Self::Fixed64 => WireType::Fixed64,
+            Self::Bool | Self::Int32 | Self::Int64 | Self::Uint32 | Self::Enum(_) => WireType::Varint,
+            Self::Fixed64 | Self::Double => WireType::Fixed64,
             Self::Fixed32 => WireType::Fixed32,
             Self::Text | Self::Bytes | Self::Id(_) | Self::Message(_) | Self::Pair => WireType::Len,
         }
@@ -33,8 +40,8 @@ impl Kind {
 
     const fn check(self) -> Check {
         match self {
-            Self::Varint => Check::Varint,
-            Self::Fixed64 => Check::Fixed64,
+            Self::Bool | Self::Int32 | Self::Int64 | Self::Uint32 | Self::Enum(_) => Check::Varint,
+            Self::Fixed64 | Self::Double => Check::Fixed64,
             Self::Fixed32 => Check::Fixed32,
             Self::Text => Check::Text,
             Self::Bytes => Check::Bytes,
@@ -59,6 +66,8 @@ impl Kind {
 pub struct Known {
     pub number: u32,
     pub name: &'static str,
+    /// Its name in JSON.
+    pub camel: Camel,
     pub kind: Kind,
     pub repeated: bool,
 }
@@ -186,6 +195,15 @@ impl Shape {
         self.fields.iter().find(|field| field.number == number)
     }
 
+    /// The field that JSON calls so, in its own spelling or in that of the schema, and its place among all.
+    /// Members mostly come in order: the search begins at the place `from`.
+    #[inline]
+    pub fn named(&self, key: &[u8], from: usize) -> Option<(usize, &'static Known)> {
+        let is_it = |known: &Known| known.camel.as_bytes() == key || known.name.as_bytes() == key;
+        let places = (from..self.fields.len()).chain(0..from.min(self.fields.len()));
+        places.map(|place| (place, &self.fields[place])).find(|(_, known)| is_it(known))
+    }
+
     /// What to do with a tag.
     #[inline(always)]
     pub fn rule(&'static self, tag: u64) -> Result<&'static Rule, &'static str> {
@@ -198,11 +216,11 @@ impl Shape {
 }
 
 const fn one(number: u32, name: &'static str, kind: Kind) -> Known {
-    Known { number, name, kind, repeated: false }
+    Known { number, name, camel: Camel::of(name), kind, repeated: false }
 }
 
 const fn many(number: u32, name: &'static str, kind: Kind) -> Known {
-    Known { number, name, kind, repeated: true }
+    Known { number, name, camel: Camel::of(name), kind, repeated: true }
 }
 
 /// `ExportTraceServiceRequest`
@@ -217,7 +235,7 @@ pub static RESOURCE_SPANS: Shape = Shape::new(&[
 
 static RESOURCE: Shape = Shape::new(&[
     many(1, "attributes", Kind::Pair),
-    one(2, "dropped_attributes_count", Kind::Varint),
+    one(2, "dropped_attributes_count", Kind::Uint32),
     many(3, "entity_refs", Kind::Message(&ENTITY_REF)),
 ]);
 
@@ -240,8 +258,17 @@ static SCOPE: Shape = Shape::new(&[
     one(1, "name", Kind::Text),
     one(2, "version", Kind::Text),
     many(3, "attributes", Kind::Pair),
-    one(4, "dropped_attributes_count", Kind::Varint),
+    one(4, "dropped_attributes_count", Kind::Uint32),
 ]);
+
+static SPAN_KIND: [&str; 6] = [
+    "SPAN_KIND_UNSPECIFIED",
+    "SPAN_KIND_INTERNAL",
+    "SPAN_KIND_SERVER",
+    "SPAN_KIND_CLIENT",
+    "SPAN_KIND_PRODUCER",
+    "SPAN_KIND_CONSUMER",
+];
 
 pub static SPAN: Shape = Shape::new(&[
     one(1, "trace_id", Kind::Id(16)),
@@ -249,15 +276,15 @@ pub static SPAN: Shape = Shape::new(&[
     one(3, "trace_state", Kind::Text),
     one(4, "parent_span_id", Kind::Id(8)),
     one(5, "name", Kind::Text),
-    one(6, "kind", Kind::Varint),
+    one(6, "kind", Kind::Enum(&SPAN_KIND)),
     one(7, "start_time_unix_nano", Kind::Fixed64),
     one(8, "end_time_unix_nano", Kind::Fixed64),
     many(9, "attributes", Kind::Pair),
-    one(10, "dropped_attributes_count", Kind::Varint),
+    one(10, "dropped_attributes_count", Kind::Uint32),
     many(11, "events", Kind::Message(&EVENT)),
-    one(12, "dropped_events_count", Kind::Varint),
+    one(12, "dropped_events_count", Kind::Uint32),
     many(13, "links", Kind::Message(&LINK)),
-    one(14, "dropped_links_count", Kind::Varint),
+    one(14, "dropped_links_count", Kind::Uint32),
     one(15, "status", Kind::Message(&STATUS)),
     one(16, "flags", Kind::Fixed32),
 ]);
@@ -266,7 +293,7 @@ static EVENT: Shape = Shape::new(&[
     one(1, "time_unix_nano", Kind::Fixed64),
     one(2, "name", Kind::Text),
     many(3, "attributes", Kind::Pair),
-    one(4, "dropped_attributes_count", Kind::Varint),
+    one(4, "dropped_attributes_count", Kind::Uint32),
 ]);
 
 static LINK: Shape = Shape::new(&[
@@ -274,27 +301,29 @@ static LINK: Shape = Shape::new(&[
     one(2, "span_id", Kind::Id(8)),
     one(3, "trace_state", Kind::Text),
     many(4, "attributes", Kind::Pair),
-    one(5, "dropped_attributes_count", Kind::Varint),
+    one(5, "dropped_attributes_count", Kind::Uint32),
     one(6, "flags", Kind::Fixed32),
 ]);
 
-static STATUS: Shape = Shape::new(&[one(2, "message", Kind::Text), one(3, "code", Kind::Varint)]);
+static STATUS_CODE: [&str; 3] = ["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"];
+
+static STATUS: Shape = Shape::new(&[one(2, "message", Kind::Text), one(3, "code", Kind::Enum(&STATUS_CODE))]);
 
 pub static KEY_VALUE: Shape = Shape::new(&[
     one(1, "key", Kind::Text),
     one(2, "value", Kind::Message(&ANY_VALUE)),
-    one(3, "key_strindex", Kind::Varint),
+    one(3, "key_strindex", Kind::Int32),
 ]);
 
 pub static ANY_VALUE: Shape = Shape::new(&[
     one(1, "string_value", Kind::Text),
-    one(2, "bool_value", Kind::Varint),
-    one(3, "int_value", Kind::Varint),
-    one(4, "double_value", Kind::Fixed64),
+    one(2, "bool_value", Kind::Bool),
+    one(3, "int_value", Kind::Int64),
+    one(4, "double_value", Kind::Double),
     one(5, "array_value", Kind::Message(&ARRAY_VALUE)),
     one(6, "kvlist_value", Kind::Message(&KEY_VALUE_LIST)),
     one(7, "bytes_value", Kind::Bytes),
-    one(8, "string_value_strindex", Kind::Varint),
+    one(8, "string_value_strindex", Kind::Int32),
 ])
 .one_of_all();
 

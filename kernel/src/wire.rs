@@ -222,21 +222,43 @@ pub fn put_fixed32(out: &mut Vec<u8>, number: u32, value: u32) {
     out.extend_from_slice(&value.to_le_bytes());
 }
 
-/// A message field whose content `write` appends; the length is put in front afterwards.
+/// A message field whose content `write` appends.
 pub fn put_message(out: &mut Vec<u8>, number: u32, write: impl FnOnce(&mut Vec<u8>)) {
-    put_tag(out, number, WireType::Len);
-    let mark = out.len();
+    let mark = begin_message(out, number);
     write(out);
+    end_message(out, mark);
+}
+
+/// Begins a field with a length. What it holds is to be appended; [`end_message`] needs the mark.
+#[inline]
+pub fn begin_message(out: &mut Vec<u8>, number: u32) -> usize {
+    put_tag(out, number, WireType::Len);
+    // Room for the length of most messages.
+    out.push(0);
+    out.len()
+}
+
+/// Writes the length of the field that begins at `mark`, and makes room for one that takes more than a byte.
+#[inline]
+pub fn end_message(out: &mut Vec<u8>, mark: usize) {
     let length = out.len() - mark;
+    if length < 0x80 {
+        out[mark - 1] = length as u8;
+    } else {
+        put_long_length(out, mark, length);
+    }
+}
+
+fn put_long_length(out: &mut Vec<u8>, mark: usize, length: usize) {
     let width = varint_len(length as u64);
-    out.resize(mark + width + length, 0);
-    out.copy_within(mark..mark + length, mark + width);
+    out.resize(mark + width - 1 + length, 0);
+    out.copy_within(mark..mark + length, mark + width - 1);
     let mut rest = length as u64;
-    for slot in &mut out[mark..mark + width] {
+    for slot in &mut out[mark - 1..mark + width - 1] {
         *slot = rest as u8 & 0x7f | 0x80;
         rest >>= 7;
     }
-    out[mark + width - 1] &= 0x7f;
+    out[mark + width - 2] &= 0x7f;
 }
 
 #[cfg(test)]

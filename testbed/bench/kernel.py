@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector._kernel import Program, SpanBatch
@@ -22,7 +23,10 @@ from testbed.bench.payload import request
 CHAIN = Path(__file__).with_name("chain.yaml")
 SPANS = 512
 ROUNDS = 25
+TURN = 0.02
+"""Seconds of a turn, roughly."""
 CALLS = 40
+"""How often a turn calls its case at most: one that takes long is called less often."""
 YARDSTICK = "protobuf parse in Python"
 
 
@@ -52,21 +56,35 @@ def measure() -> list[Figure]:
     batch = SpanBatch.decode(data)
     nothing = program(["filter/nothing"])
     chain = program(["filter", "attributes", "probabilistic_sampler"])
+    text = batch.to_json()
+    # The same text but for the ids, which protobuf's own JSON has in base64.
+    protobuf_text = json_format.MessageToJson(ExportTraceServiceRequest.FromString(data), indent=None)
     cases: dict[str, Callable[[], object]] = {
         YARDSTICK: lambda: ExportTraceServiceRequest.FromString(data),
         "validating scan": lambda: SpanBatch.decode(data),
         "pass with nothing to change": lambda: nothing.run(batch),
         "filter + attributes + sampler": lambda: chain.run(batch),
+        "JSON to wire bytes": lambda: SpanBatch.from_json(text),
+        "wire bytes to JSON": batch.to_json,
+        "JSON to wire bytes in Python": lambda: json_format.Parse(
+            protobuf_text, ExportTraceServiceRequest()
+        ).SerializeToString(),
     }
+    calls = {name: max(1, min(CALLS, int(TURN / _seconds(case, 1)))) for name, case in cases.items()}
     costs: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(ROUNDS):
         for name, case in cases.items():
-            began = time.thread_time_ns()
-            for _ in range(CALLS):
-                case()
-            costs[name].append((time.thread_time_ns() - began) / 1000 / CALLS / SPANS)
+            costs[name].append(_seconds(case, calls[name]) * 1e6 / SPANS)
     medians = {name: statistics.median(values) for name, values in costs.items()}
     return [Figure(name, value, value / medians[YARDSTICK]) for name, value in medians.items()]
+
+
+def _seconds(case: Callable[[], object], calls: int) -> float:
+    """What one call takes, on average."""
+    began = time.thread_time_ns()
+    for _ in range(calls):
+        case()
+    return (time.thread_time_ns() - began) / 1e9 / calls
 
 
 def table(figures: Sequence[Figure]) -> str:

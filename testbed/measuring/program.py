@@ -7,6 +7,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ import grpc
 
 from testbed.measuring.errors import PortTakenError, SubjectError
 from testbed.measuring.pinning import on_cores
-from testbed.subjects.base import Ports, Protocol, Subject
+from testbed.subjects.base import Ports, Protocol, Subject, expand, has_tls, is_grpc
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 READY_WITHIN = 30.0
@@ -47,6 +48,9 @@ class Program:
         cores: frozenset[int],
     ) -> None:
         self._command = list(subject.command(configuration, ports.environment()))
+        if has_tls(protocol):
+            self._command += [expand(argument, ports.environment()) for argument in subject.tls]
+        self._cert = Path(ports.cert)
         self._environment = {**os.environ, **subject.environment, **ports.environment()}
         self._protocol = protocol
         self._address = ports.receiver(protocol)
@@ -99,13 +103,11 @@ class Program:
         """Send an empty request."""
         left = max(deadline - time.monotonic(), 1.0)
         try:
-            if self._protocol == "grpc":
-                with grpc.insecure_channel(self._address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+            if is_grpc(self._protocol):
+                with self._channel() as channel:
                     channel.unary_unary(EXPORT)(b"", timeout=left)
             else:
-                host, _, port = self._address.rpartition(":")
-                connection = http.client.HTTPConnection(host, int(port), timeout=left)
-                with contextlib.closing(connection):
+                with contextlib.closing(self._connection(left)) as connection:
                     connection.request("POST", "/v1/traces", b"", {"Content-Type": "application/x-protobuf"})
                     status = connection.getresponse().status
                 if status != HTTPStatus.OK:
@@ -114,6 +116,19 @@ class Program:
             self.check()
             what = error.details() if isinstance(error, grpc.Call) else error
             raise SubjectError(f"it listens, and does not answer a request: {what}", self.last_lines()) from error
+
+    def _channel(self) -> grpc.Channel:
+        options = [("grpc.enable_http_proxy", 0)]
+        if not has_tls(self._protocol):
+            return grpc.insecure_channel(self._address, options)
+        return grpc.secure_channel(self._address, grpc.ssl_channel_credentials(self._cert.read_bytes()), options)
+
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
+        host, _, port = self._address.rpartition(":")
+        if not has_tls(self._protocol):
+            return http.client.HTTPConnection(host, int(port), timeout=timeout)
+        context = ssl.create_default_context(cafile=self._cert)
+        return http.client.HTTPSConnection(host, int(port), timeout=timeout, context=context)
 
     @property
     def pid(self) -> int:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed.measuring.otlp_json import otlp_json
 from testbed.pipelines import Pipeline
 from testbed.profiles import Profile, Template, requests
 from testbed.scenarios import Scenario, Step
-from testbed.subjects.base import Compression, Protocol, SettingsName
+from testbed.subjects.base import Compression, Protocol, SettingsName, is_grpc
 
 MIB = 1 << 20
 LARGEST = 4 * MIB
@@ -37,7 +38,7 @@ class LoadSpec:
     @property
     def connections(self) -> int:
         """HTTP/1.1 has one request at a time on a connection."""
-        return self.scenario.connections if self.protocol == "grpc" else self.scenario.in_flight
+        return self.scenario.connections if is_grpc(self.protocol) else self.scenario.in_flight
 
     @property
     def in_flight(self) -> int:
@@ -84,7 +85,11 @@ def write_requests(spec: LoadSpec, directory: Path) -> Requests:
     files = []
     for number, template in enumerate(templates):
         (directory / f"{number}.pb").write_bytes(template.data)
-        files.append({"path": f"{number}.pb", "health_checks": template.health_checks})
+        file = {"path": f"{number}.pb", "health_checks": template.health_checks}
+        if spec.protocol == "json":
+            file["json"] = f"{number}.json"
+            (directory / f"{number}.json").write_bytes(otlp_json(template.data))
+        files.append(file)
     plan = {
         "seed": spec.seed,
         "templates": files,

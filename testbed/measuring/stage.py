@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed.measuring.certificate import certificate
 from testbed.measuring.engine import Engine, Sink
+from testbed.measuring.errors import AbsentError
 from testbed.measuring.pinning import Pinning
 from testbed.measuring.program import Program, free_port
 from testbed.measuring.request import LoadSpec, Requests
 from testbed.measuring.usage import Reading, UsageSampler
-from testbed.subjects.base import Ports, Subject
+from testbed.subjects.base import Ports, Subject, has_tls
 
 IDLE = 1.0
 """Seconds that a subject is left alone before its first span."""
@@ -61,9 +63,13 @@ def stage(
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(Sink(requests.plan, pinning.testbed))
         target, observed = sink.address, None
+        if not subject and spec.protocol not in {"grpc", "http"}:
+            raise AbsentError(f"the sink does not take {spec.protocol} itself")
         if subject:
             subject.check(spec.protocol, spec.compression)
-            ports = Ports(free_port(), free_port(), sink.address, spec.compression)
+            made = certificate(directory) if has_tls(spec.protocol) else None
+            cert, key = (str(made.cert), str(made.key)) if made else ("", "")
+            ports = Ports(free_port(), free_port(), sink.address, spec.compression, cert, key)
             target = ports.receiver(spec.protocol)
             configuration = subject.configuration(spec.pipeline.name, spec.settings)
             program = stack.enter_context(

@@ -11,5 +11,6 @@ from testbed.subjects.base import Subject
 DIRECT = "direct"
 
 SUBJECTS: dict[str, Subject] = {
-    subject.name: subject for subject in (spanmill.SUBJECT, spanmill.NATIVE, gocollector.SUBJECT, rotel.SUBJECT)
+    subject.name: subject
+    for subject in (spanmill.SUBJECT, spanmill.NATIVE, spanmill.TICKETS, gocollector.SUBJECT, rotel.SUBJECT)
 }

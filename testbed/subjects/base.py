@@ -11,12 +11,31 @@ from typing import Literal
 
 from testbed.measuring.errors import AbsentError
 
-Protocol = Literal["grpc", "http"]
+Protocol = Literal["grpc", "http", "json", "grpc-tls", "http-tls"]
+"""What is spoken to a subject; `json` is OTLP/HTTP with JSON."""
 Compression = Literal["none", "gzip", "zstd"]
 SettingsName = Literal["same", "recommended"]
 
 ROOT = Path(__file__).parents[2]
 PIPELINES = ROOT / "testbed" / "pipelines"
+
+
+def is_grpc(protocol: Protocol) -> bool:
+    """Whether it is gRPC, on HTTP/2, or else HTTP/1.1."""
+    return protocol.startswith("grpc")
+
+
+def has_tls(protocol: Protocol) -> bool:
+    """Whether it is spoken with TLS."""
+    return protocol.endswith("-tls")
+
+
+COLLECTOR_TLS = tuple(
+    f"--set=receivers.otlp.protocols.{protocol}.tls.{what}_file=${{env:TESTBED_{what.upper()}}}"
+    for protocol in ("grpc", "http")
+    for what in ("cert", "key")
+)
+"""What makes the receiver `otlp` of a collector speak TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +46,13 @@ class Ports:
     http: str
     sink: str
     compression: Compression
+    cert: str = ""
+    """Paths of a certificate and its key, where TLS is spoken."""
+    key: str = ""
 
     def receiver(self, protocol: Protocol) -> str:
         """Where it takes a protocol."""
-        return self.grpc if protocol == "grpc" else self.http
+        return self.grpc if is_grpc(protocol) else self.http
 
     def environment(self) -> dict[str, str]:
         """The variables that configurations refer to."""
@@ -39,6 +61,8 @@ class Ports:
             "TESTBED_HTTP": self.http,
             "TESTBED_SINK": self.sink,
             "TESTBED_COMPRESSION": self.compression,
+            "TESTBED_CERT": self.cert,
+            "TESTBED_KEY": self.key,
         }
 
 
@@ -53,6 +77,8 @@ class Subject:
     version: Callable[[], str]
     """Raises `AbsentError`."""
     protocols: tuple[Protocol, ...] = ("grpc", "http")
+    tls: tuple[str, ...] = ()
+    """More arguments for it to speak TLS at its receivers."""
     compressions: tuple[Compression, ...] = ("none", "gzip", "zstd")
     environment: Mapping[str, str] = field(default_factory=dict)
     pipelines: Path = PIPELINES

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from testbed.subjects.base import Subject
+from testbed.subjects.base import COLLECTOR_TLS, Subject
 from testbed.subjects.peer import PEERS, Peer, run
 
 BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.164.0"
@@ -36,4 +36,11 @@ def _version() -> str:
     return run(PEER.path(), "--version", directory=PEER.folder).strip().rpartition(" ")[2]
 
 
-SUBJECT = Subject("gocollector", "Go collector", _command, _version)
+SUBJECT = Subject(
+    "gocollector",
+    "Go collector",
+    _command,
+    _version,
+    protocols=("grpc", "http", "json", "grpc-tls", "http-tls"),
+    tls=COLLECTOR_TLS,
+)

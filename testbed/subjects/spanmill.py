@@ -1,4 +1,4 @@
-"""Spanmill, as it is in this repository: as it comes, and with a receiver and an exporter that need no grpcio."""
+"""Spanmill, as it is in this repository: as it comes, and with the engine that needs no grpcio, in both of its ways."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from testbed.machine import revision
-from testbed.subjects.base import Subject
+from testbed.subjects.base import COLLECTOR_TLS, Subject
 
 
 def _command(*settings: str) -> Callable[[Path, Mapping[str, str]], list[str]]:
@@ -25,12 +25,29 @@ def _version() -> str:
     return f"{version('spanmill')} ({revision()})"
 
 
-SUBJECT = Subject("spanmill", "Spanmill", _command(), _version, compressions=("none", "gzip"))
+def _subject(name: str, title: str, *settings: str) -> Subject:
+    return Subject(
+        name,
+        title,
+        _command(*settings),
+        _version,
+        protocols=("grpc", "http", "json", "grpc-tls", "http-tls"),
+        tls=COLLECTOR_TLS,
+        compressions=("none", "gzip"),
+        configured_as="spanmill",
+    )
 
-NATIVE = Subject(
-    "spanmill-native",
-    "Spanmill, native engine",
-    _command("receivers.otlp.protocols.grpc.engine=native", "exporters.otlp_grpc.engine=native"),
-    _version,
-    configured_as="spanmill",
+
+SUBJECT = _subject("spanmill", "Spanmill")
+
+_NATIVE = ("receivers.otlp.protocols.grpc.engine=native", "exporters.otlp_grpc.engine=native")
+
+NATIVE = _subject("spanmill-native", "Spanmill, native engine", *_NATIVE)
+
+TICKETS = _subject(
+    "spanmill-tickets",
+    "Spanmill, native engine without offload",
+    *_NATIVE,
+    "receivers.otlp.protocols.grpc.offload=false",
+    "receivers.otlp.protocols.http.offload=false",
 )

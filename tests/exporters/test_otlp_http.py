@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from certificates import Identity
 from google.rpc.status_pb2 import Status
 from http_backend import JSON, PROTOBUF, Reply, Request, http_backend
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from otlp_http import address, http_receiver
 from raw_http2 import Connection, raw_http2
+from self_signed import Identity
 
 from collector.component import Delivery
 from collector.config.types import Duration, FieldError

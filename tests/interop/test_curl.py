@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from certificates import Authority
 from interop.running import Running
 
 from collector.testing import make_request
+from testbed.process import HTTP_RECEIVER, CollectorProcess
 
 PATH = "/v1/traces"
 VERSIONS = {"HTTP/1.1": ("--http1.1", "1.1"), "HTTP/2": ("--http2-prior-knowledge", "2")}
@@ -81,3 +83,42 @@ def test_a_grpc_request_by_hand(collector: Running, curl: Callable[..., str], tm
 
     assert "grpc-status: 0" in answer
     assert len(collector.backend.wait(lambda spans: len(spans) >= 4)) == 4
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_tls(curl: Callable[..., str], tmp_path: Path, version: str) -> None:
+    """The version of HTTP is agreed on by ALPN, and a client without a certificate is not heard."""
+    authority = Authority(tmp_path)
+    server, client = authority.issue("server"), authority.issue("client")
+    body, path = tmp_path / "request", tmp_path / "tls.yaml"
+    body.write_bytes(make_request(3).SerializeToString())
+    path.write_text(f"""
+receivers:
+  otlp:
+    protocols:
+      http:
+        endpoint: 127.0.0.1:0
+        tls: {{cert_file: "{server.cert}", key_file: "{server.key}", client_ca_file: "{authority.ca}"}}
+exporters: {{nop: }}
+service:
+  telemetry: {{metrics: {{level: none}}}}
+  pipelines: {{traces: {{receivers: [otlp], exporters: [nop]}}}}
+""")
+    with CollectorProcess(["--config", str(path)]) as process:
+        url = f"https://{process.address(HTTP_RECEIVER)}{PATH}"
+        request = [
+            "--cacert",
+            str(authority.ca),
+            "--data-binary",
+            f"@{body}",
+            "-H",
+            "Content-Type: application/x-protobuf",
+        ]
+        answer = curl(
+            f"--http{version}", *request, "--cert", str(client.cert), "--key", str(client.key), "-w", REPORT, url
+        )
+        with pytest.raises(AssertionError, match="ended with status"):
+            curl(f"--http{version}", *request, url)
+
+    assert answer == f"{version} 200 application/x-protobuf"
+    assert any("accepted 3" in line for line in process.log)

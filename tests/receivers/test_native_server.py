@@ -14,14 +14,12 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from collector.component import Consumer
-from collector.config.types import FieldError
 from collector.errors import PermanentError
 from collector.receivers.otlp import OtlpProtocols, OtlpReceiver, OtlpReceiverConfig
 from collector.receivers.otlp.native_server import MOST_TICKETS
 from collector.spans import SpanBatch
 from collector.testing import Blocking, Sink, StubHost, make_request, receiver_settings
 from collector.transport.settings import GrpcServerConfig
-from collector.transport.tls import ServerTlsConfig
 
 SERVICE = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
@@ -220,16 +218,3 @@ async def test_mutated_connections_harm_nobody() -> None:
         account = running.settings.account.on("grpc")
     assert len(sink) == 20
     assert (account.accepted, account.requests_accepted) == (20, 20)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"tls": ServerTlsConfig(cert_pem="a", key_pem="b")}, "native has no TLS yet: use grpcio"),
-        ({"transport": "unix", "endpoint": "/run/otlp.sock"}, "native has no unix sockets yet: use grpcio"),
-    ],
-)
-def test_what_it_cannot_do_is_refused_by_name(options: dict[str, Any], message: str) -> None:
-    """Before anything starts, so that nobody runs without what they asked for."""
-    with pytest.raises(FieldError, match=message):
-        GrpcServerConfig(engine="native", **options)

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import datetime
-import functools
 import gzip
-import ipaddress
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import grpc
 import grpc.aio
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
+from otlp_grpc import SERVICE, Receive, address, refusal, send
 
-from collector.component import Consumer
 from collector.errors import (
     ComponentError,
     ConsumeError,
@@ -37,52 +26,6 @@ from collector.errors import (
 from collector.receivers.otlp import OtlpProtocols, OtlpReceiver, OtlpReceiverConfig
 from collector.testing import Blocking, Failing, Sink, StubHost, make_request, receiver_settings
 from collector.transport.settings import GrpcServerConfig
-from collector.transport.tls import ServerTlsConfig
-
-SERVICE = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-
-
-@contextlib.asynccontextmanager
-async def running_receiver(next: Consumer, **grpc_options: Any) -> AsyncIterator[OtlpReceiver]:
-    config = OtlpReceiverConfig(
-        protocols=OtlpProtocols(grpc=GrpcServerConfig(**{"endpoint": "localhost:0", **grpc_options}))
-    )
-    running = OtlpReceiver(config, receiver_settings("otlp"), next)
-    await running.start(StubHost())
-    try:
-        yield running
-    finally:
-        await running.shutdown()
-        assert running.settings.account.problem() is None
-
-
-Receive = Callable[..., contextlib.AbstractAsyncContextManager[OtlpReceiver]]
-
-
-@pytest.fixture(params=["grpcio", "native"])
-def receiver(request: pytest.FixtureRequest) -> Receive:
-    """A receiver on each engine: both keep the same promises."""
-    return functools.partial(running_receiver, engine=request.param)
-
-
-def address(running: OtlpReceiver) -> str:
-    assert running.grpc is not None
-    return running.grpc.address
-
-
-async def send(
-    target: str, data: bytes, *, method: str = SERVICE, credentials: grpc.ChannelCredentials | None = None, **call: Any
-) -> bytes:
-    opened = grpc.aio.secure_channel(target, credentials) if credentials else grpc.aio.insecure_channel(target)
-    async with opened as channel:
-        answer: bytes = await channel.unary_unary(method)(data, timeout=10, **call)
-        return answer
-
-
-async def refusal(target: str, data: bytes, **call: Any) -> grpc.aio.AioRpcError:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await send(target, data, **call)
-    return caught.value
 
 
 def retry_delay(error: grpc.aio.AioRpcError) -> float | None:
@@ -272,17 +215,6 @@ async def test_a_shutdown_that_is_cancelled_breaks_off(receiver: Receive) -> Non
     assert (account.received, account.refused) == (2, 2)
 
 
-async def test_listens_on_a_unix_socket(tmp_path: Path) -> None:
-    """`transport: unix` takes a path."""
-    sink = Sink()
-    path = tmp_path / "otlp.sock"
-    async with running_receiver(sink, transport="unix", endpoint=str(path)) as running:
-        await send(f"unix:{path}", make_request(1).SerializeToString())
-        assert address(running) == f"unix:{path}"
-
-    assert len(sink) == 1
-
-
 async def test_a_port_in_use_is_a_clear_start_error(receiver: Receive) -> None:
     """Two collectors on one port do not share it silently."""
     async with receiver(Sink()) as first:
@@ -292,15 +224,6 @@ async def test_a_port_in_use_is_a_clear_start_error(receiver: Receive) -> None:
                 pass
 
     assert str(caught.value) == f"protocols::grpc::endpoint: cannot listen on {taken}: address already in use"
-
-
-async def test_a_unix_socket_in_use_is_a_clear_start_error(tmp_path: Path) -> None:
-    """A second collector does not take the socket away."""
-    path = str(tmp_path / "otlp.sock")
-    async with running_receiver(Sink(), transport="unix", endpoint=path):
-        with pytest.raises(StartError, match="another process listens there"):
-            async with running_receiver(Sink(), transport="unix", endpoint=path):
-                pass
 
 
 @pytest.mark.parametrize("engine", ["grpcio", "native"])
@@ -324,124 +247,3 @@ async def test_who_sent_a_request_travels_along_when_somebody_reads_it(engine: L
         if origin:
             assert origin.peer.startswith("127.0.0.1:")
             assert origin.metadata.get("tenant") == (["a", "b"] if include else None)
-
-
-# --- TLS
-
-
-@dataclass
-class Identity:
-    key: Path
-    cert: Path
-
-    @property
-    def pem(self) -> tuple[bytes, bytes]:
-        return self.key.read_bytes(), self.cert.read_bytes()
-
-
-class Authority:
-    """Issues certificates for the length of a test."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        self.ca = directory / "ca.pem"
-        self._write(self.ca, self._sign(self.name, self.key, ca=True))
-
-    def issue(self, name: str) -> Identity:
-        key = ec.generate_private_key(ec.SECP256R1())
-        identity = Identity(self.directory / f"{name}.key", self.directory / f"{name}.pem")
-        identity.key.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self._write(identity.cert, self._sign(subject, key, ca=False))
-        return identity
-
-    def _sign(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC)
-        names = x509.SubjectAlternativeName(
-            [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-        )
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self.name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(minutes=5))
-            .not_valid_after(now + datetime.timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(names, critical=False)
-            .sign(self.key, hashes.SHA256())
-        )
-
-    @staticmethod
-    def _write(path: Path, certificate: x509.Certificate) -> None:
-        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority(tmp_path)
-
-
-async def test_speaks_tls(authority: Authority) -> None:
-    """A certificate and a key switch TLS on; who speaks without is not heard."""
-    server = authority.issue("server")
-    sink = Sink()
-    tls = ServerTlsConfig(cert_file=str(server.cert), key_pem=server.key.read_text())
-    async with running_receiver(sink, tls=tls) as running:
-        trusting = grpc.ssl_channel_credentials(authority.ca.read_bytes())
-        await send(address(running), make_request(1).SerializeToString(), credentials=trusting)
-        told = await refusal(address(running), make_request(1).SerializeToString())
-
-    assert len(sink) == 1
-    assert told.code() == grpc.StatusCode.UNAVAILABLE
-
-
-async def test_asks_clients_for_a_certificate(authority: Authority) -> None:
-    """`client_ca_file` is mTLS: who shows no certificate is not heard."""
-    server, client = authority.issue("server"), authority.issue("client")
-    sink = Sink()
-    tls = ServerTlsConfig(cert_file=str(server.cert), key_file=str(server.key), client_ca_file=str(authority.ca))
-    async with running_receiver(sink, tls=tls) as running:
-        ca = authority.ca.read_bytes()
-        known = grpc.ssl_channel_credentials(ca, *client.pem)
-        await send(address(running), make_request(1).SerializeToString(), credentials=known)
-        anonymous = grpc.ssl_channel_credentials(ca)
-        told = await refusal(address(running), make_request(1).SerializeToString(), credentials=anonymous)
-
-    assert len(sink) == 1
-    assert told.code() == grpc.StatusCode.UNAVAILABLE
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"min_version": "1.3"}, "protocols::grpc::tls::min_version: grpcio speaks TLS 1.2 and 1.3"),
-        ({"max_version": "1.2"}, "protocols::grpc::tls::max_version: grpcio speaks TLS 1.2 and 1.3"),
-        ({"cipher_suites": ["TLS_RSA_WITH_AES_128_CBC_SHA"]}, "protocols::grpc::tls::cipher_suites: grpcio cannot"),
-        ({"curve_preferences": ["P256"]}, "protocols::grpc::tls::curve_preferences: grpcio cannot"),
-        ({"client_ca_file_reload": True}, "protocols::grpc::tls::client_ca_file_reload: grpcio reads"),
-        (
-            {"client_ca_file": "/nowhere/ca.pem"},
-            "protocols::grpc::tls::client_ca_file: cannot read /nowhere/ca.pem: No",
-        ),
-    ],
-)
-async def test_what_grpcio_cannot_do_is_refused_at_start_by_name(
-    authority: Authority, options: dict[str, Any], message: str
-) -> None:
-    """An operator who asks for a minimum TLS version must not get another."""
-    server = authority.issue("server")
-    with pytest.raises(StartError) as caught:
-        async with running_receiver(
-            Sink(), tls=ServerTlsConfig(cert_file=str(server.cert), key_file=str(server.key), **options)
-        ):
-            pass
-
-    assert str(caught.value).startswith(message)

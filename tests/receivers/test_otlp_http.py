@@ -35,6 +35,7 @@ from collector.transport.http_settings import CorsConfig
 from collector.transport.settings import GrpcServerConfig
 
 REQUEST = make_request(3).SerializeToString()
+JSON_REQUEST = SpanBatch.decode(REQUEST).to_json()
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
@@ -127,12 +128,15 @@ async def test_what_is_not_compressed_as_it_says_is_refused(data: bytes) -> None
     assert len(sink) == 3
 
 
-@pytest.mark.parametrize("content_type", [PROTOBUF, JSON])
-async def test_an_empty_request_succeeds_without_the_pipeline(content_type: str) -> None:
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [(PROTOBUF, b""), (JSON, b""), (JSON, b"{}"), (JSON, b'{"resourceSpans":[{"scopeSpans":[{"spans":[]}]}]}')],
+)
+async def test_an_empty_request_succeeds_without_the_pipeline(content_type: str, body: bytes) -> None:
     """Nobody downstream hears of a request without spans."""
     downstream = Failing()
     async with http_receiver(downstream) as running:
-        answer = await post(running, b"", content_type)
+        answer = await post(running, body, content_type)
 
         account = running.settings.account.on("http")
 
@@ -142,16 +146,64 @@ async def test_an_empty_request_succeeds_without_the_pipeline(content_type: str)
     assert (account.requests_accepted, account.accepted) == (1, 0)
 
 
-async def test_json_is_refused_in_json() -> None:
-    """It is not supported yet."""
-    async with http_receiver(Sink()) as running:
-        answer = await post(running, b'{"resourceSpans": []}', JSON)
+async def test_takes_json_and_answers_in_json() -> None:
+    """It is the same request in other words."""
+    sink = Sink()
+    async with http_receiver(sink) as running:
+        answer = await post(running, JSON_REQUEST, f"{JSON}; charset=utf-8")
 
-    assert (answer.status, answer.headers["content-type"]) == (415, JSON)
+        account = running.settings.account.on("http")
+
+    assert (answer.status, answer.headers["content-type"], answer.body) == (200, JSON, b'{"partialSuccess":{}}')
+    assert sink.batches[0].to_json() == JSON_REQUEST
+    assert (account.received, account.accepted, account.requests_accepted) == (3, 3, 1)
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+async def test_takes_compressed_json(name: str) -> None:
+    """Also where it is so much that it is read on another thread."""
+    sink = Sink()
+    data = SpanBatch.decode(make_request(2000).SerializeToString()).to_json()
+    async with http_receiver(sink) as running:
+        answer = await post(running, COMPRESSIONS[name](data), JSON, content_encoding=name)
+
+    assert (answer.status, answer.body) == (200, b'{"partialSuccess":{}}')
+    assert sink.batches[0].to_json() == data
+
+
+async def test_malformed_json_is_refused_with_its_place() -> None:
+    """In JSON, and nobody else suffers."""
+    sink = Sink()
+    wrong = b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"abc"}]}]}]}'
+    async with http_receiver(sink) as running:
+        answer = await post(running, wrong, JSON)
+        other = await post(running, REQUEST, JSON)
+        assert (await post(running, JSON_REQUEST, JSON)).status == 200
+
+        account = running.settings.account.on("http")
+
+    assert (answer.status, answer.headers["content-type"]) == (400, JSON)
     assert json.loads(answer.body) == {
-        "code": 12,
-        "message": "JSON is not supported yet: send application/x-protobuf",
+        "code": 3,
+        "message": "invalid JSON at line 1 column 55 in resourceSpans[0].scopeSpans[0].spans[0].traceId: "
+        'must be 32 hexadecimal digits, got "abc"',
     }
+    assert (other.status, json.loads(other.body)["code"]) == (400, 3)
+    assert account.requests_refused == 2
+    assert len(sink) == 3
+
+
+async def test_json_that_is_too_large_is_refused_in_json() -> None:
+    """As it comes or inflated."""
+    sink = Sink()
+    data = SpanBatch.decode(make_request(200).SerializeToString()).to_json()
+    async with http_receiver(sink, max_request_body_size=len(data) - 1) as running:
+        plain = await post(running, data, JSON)
+        packed = await post(running, gzip.compress(data), JSON, content_encoding="gzip")
+
+    for answer in (plain, packed):
+        assert (answer.status, answer.headers["content-type"], json.loads(answer.body)["code"]) == (413, JSON, 8)
+    assert not sink.batches
 
 
 REFUSALS: list[tuple[ConsumeError, int, int, str | None, float | None]] = [
@@ -323,11 +375,13 @@ async def test_a_client_of_http_learns_that_grpc_is_the_wrong_port() -> None:
     assert not sink.batches
 
 
-async def curl(running: OtlpReceiver, data: bytes, *options: str) -> tuple[int, str, bytes]:
+async def curl(
+    running: OtlpReceiver, data: bytes, *options: str, content_type: str = PROTOBUF
+) -> tuple[int, str, bytes]:
     """Send with curl, and give status, version and body."""
     host, port = address(running)
     process = await asyncio.create_subprocess_exec(
-        *("curl", "--silent", "--max-time", "10", "--data-binary", "@-", "--header", f"Content-Type: {PROTOBUF}"),
+        *("curl", "--silent", "--max-time", "10", "--data-binary", "@-", "--header", f"Content-Type: {content_type}"),
         *("--write-out", "\n%{http_code} %{http_version}", *options, f"http://{host}:{port}{PATH}"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -358,6 +412,20 @@ async def test_speaks_every_version_of_http(options: list[str], version: str) ->
 
     assert (status, spoken, body) == (200, version, b"")
     assert sink.batches[0].encode() == data
+
+
+@needs_curl
+async def test_json_over_http2() -> None:
+    """The version changes nothing."""
+    sink = Sink()
+    async with http_receiver(sink) as running:
+        good = await curl(running, JSON_REQUEST, "--http2-prior-knowledge", content_type=JSON)
+        bad = await curl(running, JSON_REQUEST[:-1], "--http2-prior-knowledge", content_type=JSON)
+
+    assert good == (200, "2", b'{"partialSuccess":{}}')
+    assert bad[:2] == (400, "2")
+    assert json.loads(bad[2])["message"].startswith("invalid JSON at line 1 column ")
+    assert sink.batches[0].to_json() == JSON_REQUEST
 
 
 @needs_curl

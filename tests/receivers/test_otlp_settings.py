@@ -38,11 +38,6 @@ AT = "receivers::otlp::protocols"
         ("", f"{AT}: must have at least one protocol: grpc or http"),
         ("{grpc: {enabled: false}, http: {enabled: false}}", f"{AT}: must have at least one protocol: grpc or http"),
         ("{htp: }", f"{AT}::htp: unknown key; did you mean 'http'?"),
-        ("{http: {transport: unix}}", f"{AT}::http::transport: unix is not supported yet over HTTP: use tcp"),
-        (
-            "{http: {tls: {cert_pem: a, key_pem: b}}}",
-            f"{AT}::http::tls: not supported yet over HTTP: use gRPC, or a proxy in front",
-        ),
         (
             "{http: {auth: {authenticator: basicauth}}}",
             f"{AT}::http::auth: not supported yet; remove this section",

@@ -9,6 +9,7 @@ from testbed_loads import measured, scenario, spec, subject
 from testbed.measuring import measurement as measuring
 from testbed.results import Spans, Status
 from testbed.scenarios import Action, Limits
+from testbed.subjects import SUBJECTS
 
 
 def _checks(vice: str, directory: Path, **changes: object) -> tuple[set[str], Spans]:
@@ -211,3 +212,16 @@ def test_a_closed_loop_goes_as_fast_as_it_is_answered(tmp_path: Path) -> None:
     assert found.spans
     assert found.spans.offered == found.spans.accepted == found.spans.delivered
     assert found.accepted_rate > 5000
+
+
+@pytest.mark.parametrize("protocol", ["grpc-tls", "http-tls", "json"])
+def test_speaks_tls_and_json_to_a_collector(protocol: str, tmp_path: Path) -> None:
+    """Every span arrives, with its id, from a collector that takes them: the sink alone takes neither."""
+    load = spec(scenario(in_flight=8), protocol=protocol)
+    found = measured(SUBJECTS["spanmill-native"], load, tmp_path)
+
+    assert found.status == Status.OK, found.reason
+    assert found.spans
+    assert found.spans.delivered == found.spans.offered == 1200
+    assert found.answers == {"OK": 100}
+    assert measured(None, load, tmp_path).status == Status.ABSENT

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from certificates import Identity
 from http_backend import Reply, Request, http_backend
 from raw_http2 import Connection, raw_http2
+from self_signed import Identity
 
 from collector.component import Delivery
 from collector.config.types import FieldError

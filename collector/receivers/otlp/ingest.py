@@ -59,6 +59,7 @@ class Ingest:
         account.requests_malformed += counts.malformed
         account.slow_clients += counts.slow
         account.broken_connections += counts.broken
+        account.strangers += counts.strangers
         account.crowded += counts.crowded
         account.received += counts.accepted_spans + counts.refused_spans
         account.accepted += counts.accepted_spans

@@ -12,13 +12,14 @@ import functools
 import os
 import time
 
-from collector._kernel import OtlpServer, Ticket
+from collector._kernel import OtlpServer, ServerTls, Ticket
 from collector.errors import StartError
 from collector.offload import Offload
 from collector.receivers.otlp.http_config import OtlpHttpConfig
 from collector.receivers.otlp.ingest import Ingest
 from collector.transport.connections import Troubles, most_connections
-from collector.transport.settings import GrpcServerConfig, join_endpoint, resolve
+from collector.transport.native_tls import Certificates
+from collector.transport.settings import GrpcServerConfig, KeepaliveEnforcementPolicy, join_endpoint, resolve
 
 TICKET_BYTES = 4 << 20
 """The most that is taken at once, unless one request alone is larger."""
@@ -32,6 +33,9 @@ INTRODUCTION = 10.0
 """Seconds until a client of gRPC has said that it is one."""
 BODY = 60.0
 """Seconds that the body of a gRPC request may take to arrive. Until then it takes of `MOST_IN_FLIGHT`."""
+
+PINGS = 300.0
+"""Seconds between two pings of a client, where 0 is said. As in Go."""
 
 
 class NativeServer:
@@ -51,6 +55,8 @@ class NativeServer:
         self._needs_origin = needs_origin
         self._one_by_one = one_by_one
         self._plan = offload.plan if offload else None
+        alpn = ["h2"] if isinstance(config, GrpcServerConfig) else ["h2", "http/1.1"]
+        self._certificates = Certificates(config.tls, alpn, ingest.logger) if config.tls else None
         self._server: OtlpServer | None = None
         self._tickets: dict[asyncio.Task[None], Ticket] = {}
         self._ended = asyncio.Event()
@@ -60,20 +66,27 @@ class NativeServer:
 
     async def start(self) -> None:
         """Listen and serve. Raises `StartError`, with the path of the option that is to blame."""
+        tls = self._certificates.read() if self._certificates else None
         try:
-            _, host, port = resolve(self._config.endpoint, self._config.transport)
-            server = self._server = self._listen(host, port)
+            server = self._server = self._listen(tls)
         except StartError as error:
             raise error.below("endpoint") from error
-        self.address = join_endpoint(host, server.port)
         self._ingest.sources.append(self._refresh)
         asyncio.get_running_loop().add_reader(server.fileno(), self._hear, server)
+        if self._certificates:
+            self._certificates.start(server.set_tls)
 
-    def _listen(self, host: str, port: int) -> OtlpServer:
+    def _listen(self, tls: ServerTls | None) -> OtlpServer:
         config = self._config
+        if config.transport == "unix":
+            endpoint: dict[str, object] = {"unix": {"path": config.endpoint}}
+            address = config.endpoint
+        else:
+            _, host, port = resolve(config.endpoint, config.transport)
+            endpoint = {"tcp": {"host": host, "port": port}}
+            address = join_endpoint(host, port)
         settings = {
-            "host": host,
-            "port": port,
+            "endpoint": endpoint,
             "max_connections": most_connections(),
             "max_in_flight": MOST_IN_FLIGHT,
             "needs_origin": self._needs_origin,
@@ -81,16 +94,20 @@ class NativeServer:
             **(_grpc(config) if isinstance(config, GrpcServerConfig) else _http(config)),
         }
         try:
-            return OtlpServer(settings, self._plan)
+            server = OtlpServer(settings, self._plan, tls)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
-            raise StartError(f"cannot listen on {join_endpoint(host, port)}: {reason.lower()}") from error
+            raise StartError(f"cannot listen on {address}: {reason.lower()}") from error
+        self.address = f"unix:{address}" if config.transport == "unix" else join_endpoint(host, server.port)
+        return server
 
     async def shutdown(self) -> None:
         """Accept nothing more and wait for what is under way. When it is cancelled, that is broken off."""
         server, self._server = self._server, None
         if server is None:
             return
+        if self._certificates:
+            self._certificates.stop()
         server.drain()
         try:
             await self._ended.wait()
@@ -126,8 +143,7 @@ class NativeServer:
     def _count(self, server: OtlpServer) -> None:
         counts = server.counts()
         self._ingest.count(counts)
-        now = time.monotonic()
-        line = self._troubles.note(slow=counts.slow, broken=counts.broken, crowded=counts.crowded, now=now)
+        line = self._troubles.note(counts, time.monotonic())
         if line:
             self._ingest.logger.warning(line, extra={"endpoint": self.address})
 
@@ -151,6 +167,7 @@ class NativeServer:
 
 def _grpc(config: GrpcServerConfig) -> dict[str, object]:
     keepalive = config.keepalive and config.keepalive.server_parameters
+    pings = (config.keepalive and config.keepalive.enforcement_policy) or KeepaliveEnforcementPolicy()
     return {
         "protocol": "grpc",
         "max_message": config.max_recv_bytes,
@@ -163,6 +180,8 @@ def _grpc(config: GrpcServerConfig) -> dict[str, object]:
         "max_connection_age_grace": float(keepalive.max_connection_age_grace) if keepalive else 0.0,
         "keepalive_time": float(keepalive.time) if keepalive else 0.0,
         "keepalive_timeout": float(keepalive.timeout) if keepalive else 0.0,
+        "ping_min_time": float(pings.min_time) or PINGS,
+        "ping_without_stream": pings.permit_without_stream,
     }
 
 
@@ -192,4 +211,6 @@ def _http(config: OtlpHttpConfig) -> dict[str, object]:
         "max_connection_age_grace": 0.0,
         "keepalive_time": 0.0,
         "keepalive_timeout": 0.0,
+        "ping_min_time": 0.0,
+        "ping_without_stream": True,
     }

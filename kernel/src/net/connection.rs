@@ -41,7 +41,7 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     peer: String,
 ) {
-    let traffic = Rc::new(Traffic::default());
+    let traffic = Rc::new(Traffic::new(settings.pings()));
     let (served, seen, peer) = (service.clone(), traffic.clone(), Rc::new(peer));
     let respond = service_fn(move |request| {
         let (service, peer, running) = (served.clone(), peer.clone(), seen.request());
@@ -65,6 +65,10 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         () = traffic.dawdled(seconds(settings.read_header_timeout).unwrap_or(FOREVER)) => {
             counts.count(|counts| counts.slow += 1);
             return;
+        }
+        () = traffic.pinged_too_often() => {
+            counts.count(|counts| counts.broken += 1);
+            None
         }
         () = outlived(settings, &traffic, crowd) => seconds(settings.max_connection_age_grace),
         _ = life.wait_for(|life| *life > Life::Serving) => None,

@@ -17,7 +17,7 @@ use super::budget::{Budget, Share};
 use super::clock;
 use super::inbox::Inbox;
 use crate::compress::{Encoding, InflateError, inflate};
-use crate::error::Malformed;
+use crate::json;
 use crate::origin::Origin;
 use crate::plan::Plan;
 use crate::rope::SpanBatch;
@@ -217,15 +217,12 @@ async fn check(message: Bytes, format: Format, origin: Option<Arc<Origin>>) -> R
 }
 
 fn decode(message: Bytes, format: Format, origin: Option<Arc<Origin>>) -> Result<SpanBatch, Refusal> {
-    let malformed = |error: Malformed| Refusal::new(Code::InvalidArgument, error.to_string());
-    match format {
-        Format::Protobuf => SpanBatch::decode(message, origin).map_err(malformed),
+    let decoded = match format {
         // Nothing is no JSON, but nobody is served by refusing it.
-        Format::Json if message.is_empty() => SpanBatch::decode(message, origin).map_err(malformed),
-        Format::Json => {
-            Err(Refusal::new(Code::Unimplemented, "JSON is not supported yet: send application/x-protobuf"))
-        }
-    }
+        Format::Json if !message.is_empty() => json::read(&message, origin).map_err(|error| error.to_string()),
+        _ => SpanBatch::decode(message, origin).map_err(|error| error.to_string()),
+    };
+    decoded.map_err(|what| Refusal::new(Code::InvalidArgument, what))
 }
 
 /// Rings when a client goes away before it was answered: its request may be taken back.

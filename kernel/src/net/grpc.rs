@@ -64,19 +64,17 @@ async fn answer(exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &s
         Ok(data) => data,
         Err(why) => return Answer::Refused(exchange.refuse(why, Code::Internal)),
     };
-    let message = match (data.first(), length(&data)) {
-        (Some(0 | 1), Some(length)) if length == data.len() - PREFIX => data.slice(PREFIX..),
-        (_, Some(length)) if length > exchange.max_message => {
-            return Answer::Refused(exchange.refuse(Unread::TooLarge, Code::Internal));
-        }
-        _ => return unread(exchange, Refusal::new(Code::Internal, "not one whole gRPC message")),
+    let (is_compressed, message) = match unframed(&data, exchange.max_message) {
+        Ok(message) => message,
+        Err(Unframed::TooLarge) => return Answer::Refused(exchange.refuse(Unread::TooLarge, Code::Internal)),
+        Err(Unframed::NotOne) => return unread(exchange, Refusal::new(Code::Internal, "not one whole gRPC message")),
     };
-    let message = match (data[0], encoding) {
-        (0, _) => message,
-        (_, Encoding::Identity) => {
+    let message = match (is_compressed, encoding) {
+        (false, _) => message,
+        (true, Encoding::Identity) => {
             return unread(exchange, Refusal::new(Code::Internal, "a compressed message without grpc-encoding"));
         }
-        (_, encoding) => match exchange.inflate(encoding, message, &mut share).await {
+        (true, encoding) => match exchange.inflate(encoding, message, &mut share).await {
             Ok(message) => message,
             Err(why) => return Answer::Refused(exchange.refuse(why, Code::Internal)),
         },
@@ -98,6 +96,23 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, Refusal> {
         let known = compress::ACCEPTED;
         Refusal::new(Code::Unimplemented, format!("compression {name:?} is not known here, only {known}"))
     })
+}
+
+/// Why a body is not one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unframed {
+    /// It says that it is longer than the bound.
+    TooLarge,
+    NotOne,
+}
+
+/// The one message of a body, and whether it is compressed.
+pub fn unframed(data: &Bytes, max_message: usize) -> Result<(bool, Bytes), Unframed> {
+    match (data.first(), length(data)) {
+        (Some(flag @ (0 | 1)), Some(length)) if length == data.len() - PREFIX => Ok((*flag == 1, data.slice(PREFIX..))),
+        (_, Some(length)) if length > max_message => Err(Unframed::TooLarge),
+        _ => Err(Unframed::NotOne),
+    }
 }
 
 /// The length that stands in front of a message.
@@ -212,6 +227,17 @@ mod tests {
         assert_eq!(read("2H"), Some(Duration::from_secs(7200)));
         for wrong in ["", "S", "10", "123456789S", "-1S", "10x"] {
             assert_eq!(read(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_one_message() {
+        let take = |data: &'static [u8]| unframed(&Bytes::from_static(data), 9);
+        assert_eq!(take(b"\0\0\0\0\x02ab"), Ok((false, Bytes::from_static(b"ab"))));
+        assert_eq!(take(b"\x01\0\0\0\0"), Ok((true, Bytes::new())));
+        assert_eq!(take(b"\0\0\0\0\x0aab"), Err(Unframed::TooLarge));
+        for wrong in [&b""[..], b"\0", b"\0\0\0\0", b"\x02\0\0\0\0", b"\0\0\0\0\x02a", b"\0\0\0\0\x02abc"] {
+            assert_eq!(take(wrong), Err(Unframed::NotOne), "{wrong:?}");
         }
     }
 

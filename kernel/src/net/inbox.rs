@@ -34,6 +34,8 @@ pub struct Counts {
     pub slow: u64,
     /// Connections that ended because of what their clients sent.
     pub broken: u64,
+    /// Connections that came to no TLS.
+    pub strangers: u64,
     /// Times that there was no room for another connection.
     pub crowded: u64,
 }

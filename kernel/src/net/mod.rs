@@ -1,6 +1,6 @@
 //! OTLP servers and clients without the interpreter: threads of their own accept, inflate, check and count requests.
 //!
-//! A [`server`] listens, a [`connection`] speaks HTTP/1.1 or HTTP/2 with one client, and a [`service`] answers requests
+//! A [`server`] has a [`listener`] and, for [`tls`], a [`handshake`] with each client; a [`connection`] speaks HTTP/1.1 or HTTP/2 with one client, and a [`service`] answers requests
 //! of [`grpc`] or of [`http`]. What both do with the body of a request is an [`exchange`].
 //!
 //! Requests that passed gather in an [`inbox`]. Whoever runs the pipeline takes all that is there as one *ticket*, and
@@ -15,9 +15,12 @@ mod connection;
 mod cors;
 mod crowd;
 mod exchange;
-mod grpc;
+pub mod grpc;
+mod handshake;
 mod http;
 pub mod inbox;
+mod listener;
+mod pings;
 mod pinned;
 pub mod server;
 mod service;

@@ -1,15 +1,14 @@
 //! A listener with a thread of its own: it accepts, serves, and drains when it is told to.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use serde::Deserialize;
-use socket2::TcpKeepalive;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::sleep;
@@ -18,7 +17,10 @@ use super::budget::Budget;
 use super::connection::{self, FOREVER, seconds};
 use super::crowd::Crowd;
 use super::exchange::Exchange;
+use super::handshake::Shown;
 use super::inbox::{Inbox, Wake};
+use super::listener::{Accepted, Endpoint, Listener};
+use super::pings::Patience;
 use super::service::{Protocol, Service};
 use crate::plan::Plan;
 
@@ -26,8 +28,7 @@ use crate::plan::Plan;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    pub host: IpAddr,
-    pub port: u16,
+    pub endpoint: Endpoint,
     pub protocol: Protocol,
     pub max_connections: usize,
     pub max_message: usize,
@@ -46,8 +47,20 @@ pub struct Settings {
     pub max_connection_age_grace: f64,
     pub keepalive_time: f64,
     pub keepalive_timeout: f64,
+    /// The least time between two pings of a client of HTTP/2; 0 is no bound.
+    pub ping_min_time: f64,
+    /// Whether it may ping as often without a request under way.
+    pub ping_without_stream: bool,
     pub needs_origin: bool,
     pub include_metadata: bool,
+}
+
+impl Settings {
+    /// How often clients may ping.
+    pub fn pings(&self) -> Option<Patience> {
+        let min_time = seconds(self.ping_min_time)?;
+        Some(Patience { min_time, without_stream: self.ping_without_stream })
+    }
 }
 
 /// How a server is doing, and what it shall do.
@@ -60,18 +73,14 @@ pub enum Life {
     Stopping,
 }
 
-const BACKLOG: i32 = 1024;
 /// After an error of `accept`, such as too many open files: trying again at once would spin.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Asks silent clients whether they are still there, as Go does.
-const KEEPALIVE: TcpKeepalive =
-    TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(15));
-
 pub struct Server {
     pub inbox: Arc<Inbox>,
-    /// The bound address.
-    pub address: SocketAddr,
+    /// The bound port; 0 where there is none.
+    pub port: u16,
+    shown: Option<Arc<Shown>>,
     life: watch::Sender<Life>,
     thread: Mutex<Option<JoinHandle<()>>>,
     ended: watch::Receiver<bool>,
@@ -79,14 +88,16 @@ pub struct Server {
 
 impl Server {
     /// Listens, and serves on a thread of its own. `wake` is called when there is something to take, and at the end.
-    /// With a `plan`, requests go through it and are never there to be taken.
+    /// With a `plan`, requests go through it and are never there to be taken. With `tls`, nothing else is spoken.
     pub fn start(
         settings: Settings,
         plan: Option<Arc<Plan>>,
+        tls: Option<Arc<ServerConfig>>,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let listener = bind(SocketAddr::new(settings.host, settings.port))?;
-        let address = listener.local_addr()?;
+        let bound = settings.endpoint.bind()?;
+        let port = bound.port()?;
+        let shown = tls.map(Shown::new);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
         let wake = Arc::new(wake);
         let (life, living) = watch::channel(Life::Serving);
@@ -103,11 +114,12 @@ impl Server {
             include_metadata: settings.include_metadata,
         };
         let service = Service { exchange, protocol: settings.protocol.clone() };
+        let tls = shown.clone();
         let thread = thread::Builder::new().name("otlp-server".to_owned()).spawn(move || {
             let crowd = Crowd::new(settings.max_connections);
-            let context = Rc::new(Context { service: Rc::new(service), settings, life: living, crowd });
+            let context = Rc::new(Context { service: Rc::new(service), settings, tls, life: living, crowd });
             LocalSet::new().block_on(&runtime, async {
-                match TcpListener::from_std(listener) {
+                match bound.listen() {
                     Ok(listener) => context.run(listener).await,
                     Err(_) => context.service.exchange.inbox.close(),
                 }
@@ -115,7 +127,14 @@ impl Server {
             end.send_replace(true);
             wake();
         })?;
-        Ok(Self { inbox, address, life, thread: Mutex::new(Some(thread)), ended })
+        Ok(Self { inbox, port, shown, life, thread: Mutex::new(Some(thread)), ended })
+    }
+
+    /// Shows another certificate to those who come from now on. Without TLS at the start it has no effect.
+    pub fn set_tls(&self, config: Arc<ServerConfig>) {
+        if let Some(shown) = &self.shown {
+            shown.replace(config);
+        }
     }
 
     /// Accepts nothing more and finishes what is under way.
@@ -158,28 +177,17 @@ impl Drop for Server {
     }
 }
 
-fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
-        socket.set_only_v6(false)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
 /// What the connections of a server share.
 struct Context {
     service: Rc<Service>,
     settings: Settings,
+    tls: Option<Arc<Shown>>,
     life: watch::Receiver<Life>,
     crowd: Rc<Crowd>,
 }
 
 impl Context {
-    async fn run(self: Rc<Self>, listener: TcpListener) {
+    async fn run(self: Rc<Self>, listener: Listener) {
         let mut life = self.life.clone();
         loop {
             tokio::select! {
@@ -195,21 +203,39 @@ impl Context {
         self.service.exchange.inbox.close();
     }
 
-    async fn accept(self: Rc<Self>, listener: &TcpListener) -> io::Result<()> {
+    async fn accept(self: Rc<Self>, listener: &Listener) -> io::Result<()> {
         if self.crowd.is_full() {
             self.service.exchange.inbox.count(|counts| counts.crowded += 1);
             self.crowd.room().await;
         }
-        let (stream, peer) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        // Clients vanish without a word.
-        socket2::SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE)?;
+        let (accepted, peer) = listener.accept().await?;
         let member = self.crowd.join();
         spawn_local(async move {
-            let life = self.life.clone();
-            connection::serve(&self.service, &self.settings, &self.crowd, life, stream, peer.to_string()).await;
+            match (accepted, self.tls.clone()) {
+                // The most usual kind without an indirection.
+                (Accepted::Tcp(stream), None) => self.serve(stream, peer).await,
+                (Accepted::Tcp(stream), Some(tls)) => self.serve_tls(&tls, stream, peer).await,
+                (Accepted::Unix(stream), None) => self.serve(Box::new(stream) as Box<dyn Duplex>, peer).await,
+                (Accepted::Unix(stream), Some(tls)) => self.serve_tls(&tls, stream, peer).await,
+            }
             drop(member);
         });
         Ok(())
     }
+
+    async fn serve_tls<S: Duplex + 'static>(&self, tls: &Shown, stream: S, peer: String) {
+        let inbox = &self.service.exchange.inbox;
+        if let Some(stream) = tls.handshake(stream, inbox, &mut self.life.clone()).await {
+            self.serve(Box::new(stream) as Box<dyn Duplex>, peer).await;
+        }
+    }
+
+    async fn serve<S: Duplex + 'static>(&self, stream: S, peer: String) {
+        connection::serve(&self.service, &self.settings, &self.crowd, self.life.clone(), stream, peer).await;
+    }
 }
+
+/// Bytes in both directions.
+trait Duplex: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Duplex for S {}

@@ -4,10 +4,13 @@
 //! difference between the two.
 
 use std::cell::Cell;
+use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
+
+use super::pings::{Patience, Pings};
 
 /// What every client of HTTP/2 sends first: RFC 9113, section 3.4. No request of HTTP/1.1 begins like that.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -31,28 +34,27 @@ pub struct Traffic {
     begun: Cell<Option<Instant>>,
     /// Whether the last request was refused. Its client may still be sending.
     refused: Cell<bool>,
-}
-
-impl Default for Traffic {
-    fn default() -> Self {
-        Self::at(Instant::now())
-    }
+    /// Where there is a bound to them.
+    pings: Option<Pings>,
 }
 
 impl Traffic {
-    /// A connection that was opened at this time. Its client is expected to say something.
-    fn at(now: Instant) -> Self {
+    /// A connection that was opened just now. Its client is expected to say something.
+    pub fn new(pings: Option<Patience>) -> Self {
+        let now = Instant::now();
         Self {
             dialect: Cell::new(Dialect::Unknown(0)),
             running: Cell::new(0),
             since: Cell::new(now),
             begun: Cell::new(Some(now)),
             refused: Cell::new(false),
+            pings: pings.map(Pings::new),
         }
     }
 
     /// Notes bytes that have come.
     pub fn heard(&self, bytes: &[u8]) {
+        let mut frames = if self.dialect.get() == Dialect::Http2 { bytes } else { &[] };
         if let Dialect::Unknown(before) = self.dialect.get() {
             let expected = &PREFACE[before..];
             let length = bytes.len().min(expected.len());
@@ -64,7 +66,11 @@ impl Traffic {
             self.dialect.set(dialect);
             if dialect == Dialect::Http2 {
                 self.begun.set(None);
+                frames = &bytes[length..];
             }
+        }
+        if let Some(pings) = &self.pings {
+            pings.heard(frames, self.running.get() > 0);
         }
         // Between requests HTTP/2 has pings and settings, and the library waits for heads that come in parts.
         let is_head = self.running.get() == 0 && self.dialect.get() == Dialect::Http1;
@@ -103,6 +109,14 @@ impl Traffic {
         }
     }
 
+    /// Waits until the client has pinged too often.
+    pub async fn pinged_too_often(&self) {
+        match &self.pings {
+            Some(pings) => pings.too_many().await,
+            None => pending().await,
+        }
+    }
+
     /// Waits until the head of a request has taken too long.
     pub async fn dawdled(&self, limit: Duration) {
         loop {
@@ -126,6 +140,9 @@ impl Running {
     /// Says how it ended.
     pub fn answered(self, refused: bool) {
         self.0.refused.set(refused);
+        if let Some(pings) = &self.0.pings {
+            pings.answered();
+        }
     }
 }
 
@@ -141,7 +158,7 @@ mod tests {
     use super::*;
 
     fn heard(parts: &[&[u8]]) -> Traffic {
-        let traffic = Traffic::default();
+        let traffic = Traffic::new(None);
         parts.iter().for_each(|part| traffic.heard(part));
         traffic
     }
@@ -188,7 +205,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pause_may_get_shorter_while_it_lasts() {
         let pause = Cell::new(Duration::from_secs(3600));
-        let (traffic, began) = (Traffic::default(), Instant::now());
+        let (traffic, began) = (Traffic::new(None), Instant::now());
         let shortened = async {
             tokio::time::sleep(Duration::from_secs(100)).await;
             pause.set(Duration::from_secs(10));
@@ -199,7 +216,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn there_is_no_silence_while_a_request_runs() {
-        let traffic = Rc::new(Traffic::default());
+        let traffic = Rc::new(Traffic::new(None));
         let began = Instant::now();
         let request = async {
             let running = traffic.request();

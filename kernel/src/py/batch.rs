@@ -57,6 +57,13 @@ impl SpanBatch {
     }
 
     #[staticmethod]
+    #[pyo3(signature = (data, origin=None))]
+    fn from_json(py: Python<'_>, data: PyBackedBytes, origin: Option<&Origin>) -> PyResult<Self> {
+        let origin = origin.map(|origin| origin.0.clone());
+        Ok(Self(guarded(py, data.len(), || json::read(&data, origin))??))
+    }
+
+    #[staticmethod]
     fn join(batches: Vec<PyRef<'_, Self>>) -> Self {
         Self(rope::SpanBatch::join(batches.iter().map(|batch| &batch.0)))
     }

@@ -4,7 +4,7 @@ use pyo3::create_exception;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::error;
+use crate::{error, json};
 
 create_exception!(_kernel, MalformedInput, PyValueError);
 create_exception!(_kernel, OptionError, PyValueError);
@@ -13,6 +13,12 @@ create_exception!(_kernel, KernelPanic, PyRuntimeError);
 impl From<error::Malformed> for PyErr {
     fn from(malformed: error::Malformed) -> Self {
         MalformedInput::new_err(malformed.to_string())
+    }
+}
+
+impl From<json::JsonError> for PyErr {
+    fn from(error: json::JsonError) -> Self {
+        MalformedInput::new_err(error.to_string())
     }
 }
 

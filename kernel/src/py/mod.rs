@@ -43,6 +43,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<client::Outcome>()?;
     module.add_class::<net::OtlpServer>()?;
     module.add_class::<net::ServerCounts>()?;
+    module.add_class::<net::ServerTls>()?;
     module.add_class::<net::Ticket>()?;
     module.add_class::<plan::Bell>()?;
     module.add_class::<plan::Gate>()?;

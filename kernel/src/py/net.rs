@@ -1,15 +1,18 @@
 //! `OtlpServer` and `Ticket`: the native transport as Python sees it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use rustls::ServerConfig;
 
 use super::batch::SpanBatch;
+use super::errors::OptionError;
 use super::plan::{Bell, Plan};
 use crate::net::answer::{Answer, Code, Refusal};
 use crate::net::inbox;
 use crate::net::server::{Server, Settings};
+use crate::net::tls;
 
 #[pyclass(frozen, module = "collector._kernel")]
 pub struct OtlpServer {
@@ -20,18 +23,19 @@ pub struct OtlpServer {
 #[pymethods]
 impl OtlpServer {
     #[new]
-    #[pyo3(signature = (settings, plan=None))]
-    fn new(settings: &Bound<'_, PyAny>, plan: Option<&Plan>) -> PyResult<Self> {
+    #[pyo3(signature = (settings, plan=None, tls=None))]
+    fn new(settings: &Bound<'_, PyAny>, plan: Option<&Plan>, tls: Option<&ServerTls>) -> PyResult<Self> {
         let settings: Settings =
             pythonize::depythonize(settings).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let bell = Bell::hang()?;
-        let server = Server::start(settings, plan.map(|plan| plan.plan.clone()), bell.wake()).map_err(with_number)?;
+        let (plan, tls) = (plan.map(|plan| plan.plan.clone()), tls.map(|tls| tls.0.clone()));
+        let server = Server::start(settings, plan, tls, bell.wake()).map_err(with_number)?;
         Ok(Self { server, bell })
     }
 
     #[getter]
     fn port(&self) -> u16 {
-        self.server.address.port()
+        self.server.port
     }
 
     fn fileno(&self) -> i32 {
@@ -52,6 +56,10 @@ impl OtlpServer {
         ServerCounts(self.server.inbox.counts())
     }
 
+    fn set_tls(&self, tls: &ServerTls) {
+        self.server.set_tls(tls.0.clone());
+    }
+
     fn drain(&self) {
         self.server.drain();
     }
@@ -67,6 +75,21 @@ impl OtlpServer {
 
     fn join(&self, py: Python<'_>) {
         py.detach(|| self.server.join());
+    }
+}
+
+#[pyclass(frozen, module = "collector._kernel")]
+pub struct ServerTls(Arc<ServerConfig>);
+
+#[pymethods]
+impl ServerTls {
+    #[new]
+    #[pyo3(signature = (settings, client_ca=None))]
+    fn new(settings: &Bound<'_, PyAny>, client_ca: Option<&str>) -> PyResult<Self> {
+        let settings: tls::Settings =
+            pythonize::depythonize(settings).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let config = tls::server(&settings, client_ca);
+        config.map(Self).map_err(|error| OptionError::new_err((error.option, error.message)))
     }
 }
 
@@ -128,6 +151,11 @@ impl ServerCounts {
     #[getter]
     fn broken(&self) -> u64 {
         self.0.broken
+    }
+
+    #[getter]
+    fn strangers(&self) -> u64 {
+        self.0.strangers
     }
 
     #[getter]

@@ -29,6 +29,8 @@ struct PlanFile {
 #[serde(deny_unknown_fields)]
 struct TemplateFile {
     path: PathBuf,
+    /// The same request in JSON, where it is wanted.
+    json: Option<PathBuf>,
     health_checks: Vec<usize>,
 }
 
@@ -49,7 +51,11 @@ impl Plan {
         let mut templates = Vec::new();
         for template in file.templates {
             let data = fs::read(directory.join(template.path))?;
-            templates.push(Template::new(data, &template.health_checks)?);
+            let mut made = Template::new(data, &template.health_checks)?;
+            if let Some(path) = template.json {
+                made.say_in_json(fs::read(directory.join(path))?)?;
+            }
+            templates.push(made);
         }
         let spans = templates.first().ok_or("a plan wants a template")?.spans.len();
         if spans == 0 || templates.iter().any(|template| template.spans.len() != spans) {

@@ -3,6 +3,9 @@
 //! Templates describe themselves. In them, big-endian, a trace id is the number of the trace in the request, a span
 //! id is the number of the span plus one, and a parent's likewise, or all ones for a parent in another service. A
 //! time is how many nanoseconds it lies before the moment of sending.
+//!
+//! The same request may be there in JSON, where hexadecimal ids have the same meaning behind a mark that JSON text has
+//! nowhere else, and a time is 19 digits.
 
 use bytes::{BufMut, BytesMut};
 
@@ -19,6 +22,16 @@ enum What {
     Time(u64),
 }
 
+/// What goes onto the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Protobuf,
+    Json,
+}
+
+/// In front of a letter and digits: a trace id, a span id, the id of a parent in another service, or a time.
+const MARK: &[u8] = b"\x7f";
+
 /// What is known of a span of a template.
 #[derive(Clone, Copy, Debug)]
 pub struct TemplateSpan {
@@ -33,6 +46,7 @@ pub struct TemplateSpan {
 pub struct Template {
     data: Vec<u8>,
     places: Vec<(u32, What)>,
+    format: Format,
     pub spans: Vec<TemplateSpan>,
 }
 
@@ -79,7 +93,33 @@ impl Template {
             spans.push(found);
             Ok(())
         })?;
-        Ok(Self { data, places, spans })
+        Ok(Self { data, places, format: Format::Protobuf, spans })
+    }
+
+    /// Sends this text from now on, in which ids and times are marked: the letter `t`, `s`, `f` or `n`, and a number.
+    pub fn say_in_json(&mut self, mut text: Vec<u8>) -> Result<(), Broken> {
+        self.places.clear();
+        let marks: Vec<usize> = memchr::memmem::find_iter(&text, MARK).collect();
+        for place in marks {
+            let value = &mut text[place..];
+            let length = value.iter().position(|&byte| byte == b'"').ok_or("a mark outside of a string")?;
+            let digits = value.get(2..length).and_then(|digits| str::from_utf8(digits).ok());
+            let number: u64 = digits.and_then(|digits| digits.parse().ok()).ok_or("a mark without a number")?;
+            let (what, wanted) = match value[1] {
+                b't' => (What::Trace(number as u32), 32),
+                b's' => (What::Span(number as u32), 16),
+                b'f' => (What::Foreign(number as u32), 16),
+                b'n' => (What::Time(number), TIME_DIGITS),
+                _ => return Err("a mark of nothing"),
+            };
+            if length != wanted {
+                return Err("a mark that is not as long as what it stands for");
+            }
+            self.places.push((place as u32, what));
+        }
+        self.data = text;
+        self.format = Format::Json;
+        Ok(())
     }
 
     pub fn len(&self) -> usize {
@@ -94,6 +134,15 @@ impl Template {
         let number = |index: u32| SpanNumber { sequence: first.sequence + u64::from(index), ..first };
         for &(place, what) in &self.places {
             let out = &mut out[place as usize..];
+            if self.format == Format::Json {
+                match what {
+                    What::Trace(index) => hexadecimal(out, &key.trace_id(number(index))),
+                    What::Span(index) => hexadecimal(out, &key.span_id(number(index))),
+                    What::Foreign(index) => hexadecimal(out, &key.foreign_id(number(index))),
+                    What::Time(before) => decimal(out, now - before),
+                }
+                continue;
+            }
             match what {
                 What::Trace(index) => out[..16].copy_from_slice(&key.trace_id(number(index))),
                 What::Span(index) => out[..8].copy_from_slice(&key.span_id(number(index))),
@@ -101,6 +150,24 @@ impl Template {
                 What::Time(before) => out[..8].copy_from_slice(&(now - before).to_le_bytes()),
             }
         }
+    }
+}
+
+/// Digits of a time in nanoseconds since 1970, until the year 2286.
+const TIME_DIGITS: usize = 19;
+
+fn decimal(out: &mut [u8], mut time: u64) {
+    for digit in out[..TIME_DIGITS].iter_mut().rev() {
+        *digit = b'0' + (time % 10) as u8;
+        time /= 10;
+    }
+}
+
+fn hexadecimal(out: &mut [u8], id: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in out.chunks_exact_mut(2).zip(id) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
     }
 }
 
@@ -165,6 +232,30 @@ mod tests {
         .unwrap();
         assert_eq!(seen, [300, 301, 302]);
         assert_eq!(out.len(), 6 + template.len());
+    }
+
+    #[test]
+    fn json_has_the_same_ids_and_times() {
+        let mut template = Template::new(request(1), &[]).unwrap();
+        let text = format!("[\"{m}t{:030}\",\"{m}s{:014}\",\"{m}f{:014}\",\"{m}n{:017}\"]", 0, 0, 0, 7, m = '\x7f');
+        template.say_in_json(text.into_bytes()).unwrap();
+        let (key, first) = (Key::new(9), SpanNumber { sender: 2, sequence: 300 });
+        let mut out = BytesMut::new();
+        template.fill(&mut out, key, first, 1_700_000_000_000_000_007);
+        let told: Vec<String> = serde_json::from_slice(&out).unwrap();
+        let hex = |id: &[u8]| id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(
+            told,
+            [
+                hex(&key.trace_id(first)),
+                hex(&key.span_id(first)),
+                hex(&key.foreign_id(first)),
+                "1700000000000000000".to_owned()
+            ]
+        );
+        for wrong in ["\"\x7ft0\"", "\"\x7fx00\"", "\"\x7fs\"", "\x7fs"] {
+            assert!(template.say_in_json(wrong.into()).is_err(), "{wrong}");
+        }
     }
 
     #[test]

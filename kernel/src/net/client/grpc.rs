@@ -128,13 +128,12 @@ fn message(data: Bytes, encoding: Option<Encoding>) -> Result<Bytes, &'static st
 fn status(trailers: &HeaderMap) -> Option<Outcome> {
     let code = trailers.get("grpc-status")?.to_str().ok()?.parse().ok().filter(|code| *code <= UNAUTHENTICATED);
     let text = trailers.get("grpc-message").map(|text| percent_decoded(text.as_bytes())).unwrap_or_default();
-    let details = trailers.get("grpc-status-details-bin").and_then(|value| base64::decode(value.as_bytes()));
-    Some(Outcome {
-        status: code.unwrap_or(UNKNOWN),
-        message: text,
-        details: details.unwrap_or_default().into(),
-        ..Outcome::default()
-    })
+    let mut details = Vec::new();
+    if let Some(value) = trailers.get("grpc-status-details-bin") {
+        // What cannot be read is no detail.
+        base64::decode(value.as_bytes(), &mut details);
+    }
+    Some(Outcome { status: code.unwrap_or(UNKNOWN), message: text, details: details.into(), ..Outcome::default() })
 }
 
 fn percent_decoded(text: &[u8]) -> String {

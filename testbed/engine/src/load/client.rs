@@ -8,25 +8,36 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::prompt::Prompt;
+use super::tls;
 use crate::compression::Compression;
 use crate::wire::Message;
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     Grpc,
+    GrpcTls,
     Http,
+    HttpTls,
+    /// OTLP/HTTP with JSON.
+    Json,
 }
 
 impl Protocol {
+    pub fn is_grpc(self) -> bool {
+        matches!(self, Self::Grpc | Self::GrpcTls)
+    }
+
+    fn has_tls(self) -> bool {
+        matches!(self, Self::GrpcTls | Self::HttpTls)
+    }
+
     /// Bytes in front of a message: gRPC has a flag and a length.
     pub fn prefix(self) -> usize {
-        match self {
-            Self::Grpc => 5,
-            Self::Http => 0,
-        }
+        if self.is_grpc() { 5 } else { 0 }
     }
 }
 
@@ -47,6 +58,11 @@ pub enum Failure {
     Disconnected,
 }
 
+/// Bytes in both directions.
+trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
+
 /// A connection that works, ready for a request.
 pub enum Client {
     Grpc(SendRequest<Bytes>),
@@ -62,20 +78,20 @@ impl Client {
         protocol: Protocol,
     ) -> Result<(Self, impl Future<Output = ()> + use<>), Box<dyn std::error::Error>> {
         let stream = Prompt::connect(target).await?;
-        let (client, grpc, http) = match protocol {
-            Protocol::Grpc => {
-                let (client, connection) = h2::client::Builder::new()
-                    .initial_window_size(WINDOW)
-                    .initial_connection_window_size(WINDOW)
-                    .enable_push(false)
-                    .handshake(stream)
-                    .await?;
-                (Self::Grpc(client), Some(connection), None)
-            }
-            Protocol::Http => {
-                let (client, connection) = http1::handshake(TokioIo::new(stream)).await?;
-                (Self::Http(client), None, Some(connection))
-            }
+        let alpn: &[u8] = if protocol.is_grpc() { b"h2" } else { b"http/1.1" };
+        let stream: Box<dyn Duplex> =
+            if protocol.has_tls() { Box::new(tls::handshake(stream, alpn).await?) } else { Box::new(stream) };
+        let (client, grpc, http) = if protocol.is_grpc() {
+            let (client, connection) = h2::client::Builder::new()
+                .initial_window_size(WINDOW)
+                .initial_connection_window_size(WINDOW)
+                .enable_push(false)
+                .handshake(stream)
+                .await?;
+            (Self::Grpc(client), Some(connection), None)
+        } else {
+            let (client, connection) = http1::handshake(TokioIo::new(stream)).await?;
+            (Self::Http(client), None, Some(connection))
         };
         let work = async {
             // Why a connection ends is seen by the requests on it.
@@ -110,10 +126,11 @@ pub struct Head {
 impl Head {
     pub fn new(target: &str, protocol: Protocol, compression: Compression) -> Result<Self, http::Error> {
         let (path, content_type, encoding) = match protocol {
-            Protocol::Grpc => {
+            Protocol::Grpc | Protocol::GrpcTls => {
                 ("/opentelemetry.proto.collector.trace.v1.TraceService/Export", "application/grpc", "grpc-encoding")
             }
-            Protocol::Http => ("/v1/traces", "application/x-protobuf", "content-encoding"),
+            Protocol::Http | Protocol::HttpTls => ("/v1/traces", "application/x-protobuf", "content-encoding"),
+            Protocol::Json => ("/v1/traces", "application/json", "content-encoding"),
         };
         let mut headers = HeaderMap::new();
         headers.insert("content-type", content_type.parse()?);
@@ -121,12 +138,12 @@ impl Head {
         if let Some(name) = compression.name() {
             headers.insert(encoding, name.parse()?);
         }
-        if protocol == Protocol::Grpc {
+        if protocol.is_grpc() {
             headers.insert("te", "trailers".parse()?);
         } else {
             headers.insert("host", target.parse()?);
         }
-        let uri = if protocol == Protocol::Grpc { format!("http://{target}{path}") } else { path.to_owned() };
+        let uri = if protocol.is_grpc() { format!("http://{target}{path}") } else { path.to_owned() };
         Ok(Self { uri: uri.parse()?, headers })
     }
 
@@ -179,6 +196,10 @@ async fn post(client: &mut http1::SendRequest<Full<Bytes>>, message: Bytes, head
 
 /// A success may still have rejected some spans: `ExportTracePartialSuccess.rejected_spans`.
 fn judged(accepted: bool, status: String, response: &[u8]) -> Answer {
+    if response.first() == Some(&b'{') {
+        let partial = accepted && memchr::memmem::find(response, b"rejectedSpans").is_some();
+        return Answer { accepted, status: if partial { "partial success".to_owned() } else { status } };
+    }
     let rejected = Message::new(response).find(1).and_then(|partial| partial.message().find(1));
     let partial = accepted && rejected.is_some_and(|field| field.varint > 0);
     Answer { accepted, status: if partial { "partial success".to_owned() } else { status } }
@@ -219,6 +240,8 @@ mod tests {
         assert_eq!(status(&[]), "OK");
         assert_eq!(status(&[0x0a, 0x00]), "OK");
         assert_eq!(status(&[0x0a, 0x02, 0x08, 0x03]), "partial success");
+        assert_eq!(status(b"{\"partialSuccess\":{}}"), "OK");
+        assert_eq!(status(b"{\"partialSuccess\":{\"rejectedSpans\":\"3\"}}"), "partial success");
     }
 
     #[test]

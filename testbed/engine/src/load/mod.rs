@@ -7,6 +7,7 @@ mod client;
 mod prompt;
 mod schedule;
 mod tally;
+mod tls;
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -69,7 +70,7 @@ const RECONNECT: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub async fn run(settings: Settings) -> Result<(), Box<dyn Error>> {
-    if settings.protocol == Protocol::Http && settings.in_flight != 1 {
+    if !settings.protocol.is_grpc() && settings.in_flight != 1 {
         return Err("HTTP/1.1 has one request at a time on a connection".into());
     }
     if usize::from(settings.connections) > SENDERS {

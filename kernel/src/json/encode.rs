@@ -1,8 +1,6 @@
-//! OTLP/JSON: a batch as one object on one line.
-//!
-//! The JSON mapping of protobuf as OTLP changes it: ids are lower-case hex, enums are numbers. As the Go
-//! collector writes it: what has its default value is left out, but a resource, a scope, a status and a value
-//! always stand there, if only as `{}`. Unknown fields have no names and are left out.
+//! A batch as one object on one line, as the Go collector writes it: what has its default value is left out, but a
+//! resource, a scope, a status and a value always stand there, if only as `{}`. Unknown fields have no names and are
+//! left out.
 
 use crate::base64;
 use crate::hex;

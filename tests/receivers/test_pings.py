@@ -1,0 +1,61 @@
+"""Clients of gRPC that ping more often than they may: both engines let them go."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from otlp_grpc import Receive, address, running_receiver, send
+
+from collector.config.types import Duration
+from collector.testing import Sink, make_request, until
+from collector.transport.settings import KeepaliveEnforcementPolicy, KeepaliveServerConfig
+from testbed.hostile.frames import ACK, PREFACE, Frame, Type
+
+
+async def _pinged(target: str, count: int, *, too_often: bool) -> tuple[int, bool]:
+    """Ping so many times in a row, and wait until all are answered, or until the server asks to go."""
+    host, _, port = target.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    answered, dismissed = 0, False
+    try:
+        writer.write(PREFACE + Frame(Type.SETTINGS, 0, 0).encode())
+        for number in range(count):
+            writer.write(Frame(Type.PING, 0, 0, number.to_bytes(8, "big")).encode())
+        while not dismissed if too_often else answered < count:
+            head = await asyncio.wait_for(reader.readexactly(9), 10)
+            await reader.readexactly(int.from_bytes(head[:3], "big"))
+            answered += head[3] == Type.PING and bool(head[4] & ACK)
+            dismissed = head[3] == Type.GOAWAY
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+    return answered, dismissed
+
+
+async def test_who_pings_too_often_is_asked_to_go(receiver: Receive) -> None:
+    """The default is the Go collector's: every five minutes, and others are served all the same."""
+    sink = Sink()
+    async with receiver(sink) as running:
+        _, dismissed = await _pinged(address(running), 200, too_often=True)
+        await send(address(running), make_request(1).SerializeToString())
+
+    assert dismissed
+    assert len(sink) == 1
+
+
+async def test_it_is_counted() -> None:
+    """By the native engine, which sees connections."""
+    async with running_receiver(Sink(), engine="native") as running:
+        await _pinged(address(running), 200, too_often=True)
+        await until(lambda: running.settings.account.on("grpc").broken_connections == 1)
+
+
+async def test_pings_may_be_allowed(receiver: Receive) -> None:
+    """`enforcement_policy` says how often."""
+    policy = KeepaliveEnforcementPolicy(min_time=Duration.parse("1ns"), permit_without_stream=True)
+    async with receiver(Sink(), keepalive=KeepaliveServerConfig(enforcement_policy=policy)) as running:
+        answered, dismissed = await _pinged(address(running), 20, too_often=False)
+
+    assert (answered, dismissed) == (20, False)
