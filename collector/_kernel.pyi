@@ -21,6 +21,7 @@ __all__ = [
     "SpanBatch",
     "StageCounts",
     "Ticket",
+    "compress",
 ]
 
 class MalformedInput(ValueError):
@@ -314,3 +315,9 @@ class Ticket:
         """Never."""
     def split(self) -> list[Ticket]:
         """A ticket for each request, in place of this one."""
+
+def compress(encoding: str, data: bytes, level: int | None = None) -> bytes:
+    """`data` compressed as `gzip`, `deflate` or `zstd`, or as it is for `identity`.
+
+    A level beyond those of the encoding is its nearest. Raises `ValueError` for another encoding.
+    """

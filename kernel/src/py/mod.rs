@@ -5,6 +5,7 @@
 //! `except Exception` and take the collector down with one bad batch.
 
 mod batch;
+mod compress;
 mod errors;
 mod net;
 mod plan;
@@ -49,5 +50,6 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<program::OpCounts>()?;
     module.add_class::<program::Pass>()?;
     module.add_class::<program::Program>()?;
+    module.add_function(wrap_pyfunction!(compress::compress, module)?)?;
     Ok(())
 }
