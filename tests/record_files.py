@@ -1,0 +1,45 @@
+"""Reads files of records as another program would: by their documented form, with other libraries."""
+
+import gzip
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+
+def frames(data: bytes) -> Iterator[bytes]:
+    """What stands behind each length. A length that leads beyond the end is an error."""
+    while data:
+        end = 4 + int.from_bytes(data[:4], "big")
+        assert 4 < end <= len(data)
+        yield data[4:end]
+        data = data[end:]
+
+
+def inflated(data: bytes, compression: str) -> bytes:
+    if compression == "gzip":
+        return gzip.decompress(data)
+    if compression == "zstd":
+        return subprocess.run(["zstd", "-dc"], input=data, capture_output=True, check=True, timeout=30).stdout
+    return data
+
+
+def span_names(path: Path, format: str = "json", compression: str = "") -> list[str]:
+    """The names of all spans of a file, in order."""
+    data = path.read_bytes()
+    if format == "json" and not compression:
+        assert data.endswith(b"\n") or not data
+        records = data.splitlines()
+    else:
+        records = [inflated(frame, compression) for frame in frames(data)]
+    return [name for record in records for name in _names(record, format)]
+
+
+def _names(record: bytes, format: str) -> list[str]:
+    if format == "json":
+        groups = json.loads(record)["resourceSpans"]
+        return [span["name"] for group in groups for scope in group["scopeSpans"] for span in scope["spans"]]
+    request = ExportTraceServiceRequest.FromString(record)
+    return [span.name for group in request.resource_spans for scope in group.scope_spans for span in scope.spans]
