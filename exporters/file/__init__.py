@@ -51,6 +51,7 @@ class FileExporter(Exporter):
         super().__init__(config, settings)
         self._records = Records(config)
         self._file = RecordFile(config, self._records, settings.logger)
+        self._turn = asyncio.Lock()
 
     async def start(self, host: Host) -> None:
         """Open the file. Raises `StartError`."""
@@ -58,13 +59,15 @@ class FileExporter(Exporter):
 
     async def export(self, batch: SpanBatch) -> Delivery:
         """Write one record. Raises `RetryableError`: what is wrong with a file an operator can cure meanwhile."""
-        writing = asyncio.ensure_future(asyncio.to_thread(self._write, batch))
-        # A thread cannot be called back. Who gives up waiting hears how it ended, or would write the batch twice.
-        while not writing.done():
-            try:
-                await asyncio.wait([writing])
-            except asyncio.CancelledError:
-                continue
+        # One at a time, here and not in the threads: a disk that hangs must not take all threads there are.
+        async with self._turn:
+            writing = asyncio.ensure_future(asyncio.to_thread(self._write, batch))
+            # A thread cannot be called back. Who gives up waiting hears how it ended, or would write the batch twice.
+            while not writing.done():
+                try:
+                    await asyncio.wait([writing])
+                except asyncio.CancelledError:
+                    continue
         try:
             writing.result()
         except OSError as error:
@@ -73,7 +76,8 @@ class FileExporter(Exporter):
 
     async def shutdown(self) -> None:
         """Close the file, with all of it on the disk."""
-        await asyncio.to_thread(self._file.close)
+        async with self._turn:
+            await asyncio.to_thread(self._file.close)
 
     def _write(self, batch: SpanBatch) -> None:
         self._file.append(self._records.encode(batch))

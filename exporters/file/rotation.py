@@ -3,8 +3,8 @@
     spans.jsonl                            the one that is written
     spans-2026-01-02T15-04-05.000.jsonl    set aside at that time
 
-The names are those of lumberjack, which the Go collector used for years. Releases since 0.15x write `-size` after the
-time and rename the others: files with either name are known here.
+The names are those of lumberjack, which the Go collector used for years. Its newer releases write `-size` after the
+time and rename the others at start: files with either name are known here.
 """
 
 from __future__ import annotations

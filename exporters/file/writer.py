@@ -6,7 +6,6 @@ import errno
 import logging
 import os
 import stat
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,7 +20,7 @@ from exporters.file.rotation import Rotation
 class RecordFile:
     """A file of whole records, begun anew when it is full or disappears.
 
-    Its methods block, and may be called from any thread.
+    Its methods block, and are called one at a time.
     """
 
     def __init__(
@@ -33,7 +32,6 @@ class RecordFile:
         self._rotation = Rotation(config.rotation, self._path) if config.rotation else None
         self._logger = logger
         self._clock = clock
-        self._lock = threading.Lock()
         self._file: int | None = None
         self._opened = False
         self._torn: int | None = None
@@ -45,11 +43,10 @@ class RecordFile:
         try:
             if config.create_directory:
                 self._path.parent.mkdir(config.directory_mode, parents=True, exist_ok=True)
-            with self._lock:
-                self._file = self._open(0 if config.append or self._rotation else os.O_TRUNC)
-                self._opened = True
-                self._recover(self._file)
-                self._prune()
+            self._file = self._open(0 if config.append or self._rotation else os.O_TRUNC)
+            self._recover(self._file)
+            self._prune()
+            self._opened = True
         except OSError as error:
             missing = error.errno == errno.ENOENT and not config.create_directory
             hint = "; with create_directory: true its directory is made" if missing else ""
@@ -57,27 +54,25 @@ class RecordFile:
 
     def append(self, record: bytes) -> None:
         """Append a record. Raises `OSError`, and then nothing of it is there."""
-        with self._lock:
-            if not self._opened:
-                raise OSError(errno.EBADF, "the file is closed")
-            if self._file is not None and self._gone(self._file):
-                self._close()
-            if self._file is None:
-                self._file = self._open(0)
-            self._mend(self._file)
-            size = os.fstat(self._file).st_size
-            if self._rotation and self._rotation.due(size, len(record)):
-                self._file, size = self._rotate(self._file, self._rotation), 0
-            self._write(self._file, size, memoryview(record))
+        if not self._opened:
+            raise OSError(errno.EBADF, "the file is closed")
+        if self._file is not None and self._gone(self._file):
+            self._close()
+        if self._file is None:
+            self._file = self._open(0)
+        self._mend(self._file)
+        size = os.fstat(self._file).st_size
+        if self._rotation and self._rotation.due(size, len(record)):
+            self._file, size = self._rotate(self._file, self._rotation), 0
+        self._write(self._file, size, memoryview(record))
 
     def close(self) -> None:
         """Close the file, with all of it on the disk. May be called twice, and without `open`."""
-        with self._lock:
-            self._opened = False
-            if self._file is not None:
-                with suppress(OSError):
-                    self._mend(self._file)  # who opens it next does it otherwise
-            self._close()
+        self._opened = False
+        if self._file is not None:
+            with suppress(OSError):
+                self._mend(self._file)  # who opens it next does it otherwise
+        self._close()
 
     # --- one file
 
@@ -123,11 +118,12 @@ class RecordFile:
             return
         try:
             os.fsync(file)
-            directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+            with suppress(FileNotFoundError):
+                directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    os.fsync(directory)
+                finally:
+                    os.close(directory)
         except OSError as error:
             self._logger.warning(f"a power cut now may cost spans in {self._path}: {reason(error)}")
 
@@ -139,7 +135,6 @@ class RecordFile:
         with self._path.open("rb") as content:
             foreign = self._records.foreign(content)
             if foreign:
-                self._close()
                 message = f"{self._path} holds {foreign} records, and {self._records.kind} was to follow; move it away"
                 raise StartError(message, path="path")
             whole = self._records.whole(content, size)
@@ -154,13 +149,12 @@ class RecordFile:
         backup = self._path.with_name(rotation.backup_name(self._clock(), os.listdir(self._path.parent)))
         self._path.rename(backup)
         try:
-            begun = self._open(os.O_EXCL)
+            begun = self._open(0)
         except OSError:
             backup.rename(self._path)
             raise
         self._sync(file)
         os.close(file)
-        self._file = begun
         self._prune()
         return begun
 
