@@ -1,12 +1,31 @@
-"""Reads files of records as another program would: by their documented form, with other libraries."""
+"""What tests of the file exporter share: starting one, and reading its files as another program would.
 
+Files are read by their documented form, with other libraries.
+"""
+
+import errno
 import gzip
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from collector.testing import StubHost, exporter_settings
+from exporters.file import FileConfig, FileExporter
+
+
+async def started(path: Path, **options: object) -> FileExporter:
+    exporter = FileExporter(FileConfig(path=str(path), **options), exporter_settings("file"))  # type: ignore[arg-type]
+    await exporter.start(StubHost())
+    return exporter
+
+
+def refuses(*_: object, **__: object) -> int:
+    """Stands in for a call of the operating system."""
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def frames(data: bytes) -> Iterator[bytes]:
