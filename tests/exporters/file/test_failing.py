@@ -68,6 +68,25 @@ async def test_what_could_not_be_cut_off_is_before_the_next_record(
     assert span_names(path) == ["span 0", "span 1"]
 
 
+async def test_a_file_that_was_emptied_meanwhile_is_not_filled_with_zeros(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other programs copy the file and empty it: what was torn is gone then, too."""
+    path = tmp_path / "spans.bin"
+    exporter = await started(path)
+    await exporter.export(make_spans(1))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "ftruncate", refuses)
+        with largest_file(path.stat().st_size + 10), pytest.raises(RetryableError, match="file too large"):
+            await exporter.export(make_spans(1, first=1))
+    os.truncate(path, 0)
+    await exporter.export(make_spans(1, first=1))
+    await exporter.shutdown()
+
+    assert span_names(path) == ["span 1"]
+
+
 async def test_a_disk_that_hangs_takes_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others wait on the loop, where a timeout reaches them, and the threads are there for other work."""
     path = tmp_path / "spans.bin"

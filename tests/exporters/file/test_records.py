@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from record_files import span_names
+from record_files import span_names, started
 
 from collector.errors import StartError
-from collector.testing import StubHost, exporter_settings, make_spans
-from exporters.file import FileConfig, FileExporter
+from collector.testing import make_spans
+from exporters.file import FileConfig
 from exporters.file.config import CompressionParams
 from exporters.file.records import Records
 
@@ -27,14 +27,9 @@ KINDS = [
 kinds = pytest.mark.parametrize(("format", "compression"), KINDS)
 
 
-def exporter(path: Path, **options: object) -> FileExporter:
-    return FileExporter(FileConfig(path=str(path), **options), exporter_settings("file"))  # type: ignore[arg-type]
-
-
 async def write(path: Path, first: int, count: int, **options: object) -> None:
     """Start, write `count` batches of one span, and stop."""
-    file = exporter(path, **options)
-    await file.start(StubHost())
+    file = await started(path, **options)
     for n in range(first, first + count):
         await file.export(make_spans(1, first=n))
     await file.shutdown()
@@ -121,11 +116,9 @@ async def test_mixes_no_kinds_of_records(
     path = tmp_path / "spans"
     await write(path, 0, 1, format=before[0], compression=before[1])
     content = path.read_bytes()
-    file = exporter(path, append=True, format=after[0], compression=after[1])
 
     with pytest.raises(StartError) as caught:
-        await file.start(StubHost())
-    await file.shutdown()
+        await started(path, append=True, format=after[0], compression=after[1])
 
     assert str(caught.value) == f"path: {path} {message}"
     assert path.read_bytes() == content
