@@ -27,7 +27,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test interop check lint format bench fuzz docs dist lock clean
+.PHONY: help install run demo test interop check lint format bench fuzz docs dist dist-check lock clean
 .PHONY: testbed testbed-full testbed-ci testbed-peers testbed-engine chaos
 
 help: ## show what there is
@@ -102,6 +102,9 @@ docs: install ## write docs/components.md and docs/result.schema.json anew from 
 
 dist: install ## build a wheel into dist/
 	$(BIN)/maturin build --release --locked --out dist
+
+dist-check: dist ## install that wheel into an environment of its own, without cargo, and pass a span through it
+	$(BIN)/python -m testbed.wheel
 
 lock: $(ENV) ## pin the newest dependencies, with their hashes
 	@test -x $(BIN)/uv || $(BIN)/pip install --quiet uv

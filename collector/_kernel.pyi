@@ -25,6 +25,7 @@ __all__ = [
     "SpanBatch",
     "StageCounts",
     "Ticket",
+    "compress",
 ]
 
 class MalformedInput(ValueError):
@@ -401,3 +402,9 @@ class OtlpClient:
         """Break all calls off and close the connections."""
     def join(self) -> None:
         """Close, and wait for the thread."""
+
+def compress(encoding: str, data: bytes, level: int | None = None) -> bytes:
+    """`data` compressed as `gzip`, `deflate` or `zstd`, or as it is for `identity`.
+
+    A level beyond those of the encoding is its nearest. Raises `ValueError` for another encoding.
+    """

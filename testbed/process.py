@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,12 +26,21 @@ class CollectorProcess:
     """A running `spanmill run`. Used as a context manager, it is ready inside and gone outside.
 
     `arguments` are those of `run`: `--config`, `--set`. Everything it prints is kept, line by line, in `log` (stderr)
-    and `console` (stdout).
+    and `console` (stdout). `program` is another installation than ours, `environment` are its variables.
     """
 
-    def __init__(self, arguments: Sequence[str], *, directory: Path | None = None) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        directory: Path | None = None,
+        program: Sequence[str] = (sys.executable, "-m", "collector"),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.arguments = list(arguments)
         self.directory = directory
+        self.program = program
+        self.environment = environment
         self.log: list[str] = []
         self.console: list[str] = []
         self._news = threading.Condition()
@@ -56,8 +65,9 @@ class CollectorProcess:
     def start(self) -> None:
         """Start it, and do not wait for anything."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "collector", "run", *self.arguments],
+            [*self.program, "run", *self.arguments],
             cwd=self.directory,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

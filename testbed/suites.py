@@ -40,15 +40,21 @@ def _saturations() -> Iterator[tuple[LoadSpec, int]]:
             yield load("saturation", pipeline, spans_per_request=size), 3
 
 
+def _transports() -> Iterator[tuple[LoadSpec, int]]:
+    plain = load("saturation", spans_per_request=100)
+    yield replace(plain, compression="gzip"), 2
+    for protocol in ("grpc-tls", "http", "json"):
+        yield replace(plain, protocol=protocol), 2
+
+
 def _everything() -> Iterator[tuple[LoadSpec, int]]:
     yield from _saturations()
     for size in SIZES:
         yield load("saturation", "sanitize", spans_per_request=size), 3
     recommended = load("saturation", spans_per_request=100)
     yield replace(recommended, settings="recommended"), 3
-    yield replace(recommended, compression="gzip"), 3
     yield replace(recommended, compression="zstd"), 3
-    yield replace(recommended, protocol="http"), 3
+    yield from _transports()
     for profile in PROFILES:
         if profile != "http":
             yield load("saturation", "chain", profile), 3
@@ -70,6 +76,18 @@ SUITES: dict[str, Suite] = {
             (*_saturations(), (load("steady"), 3), (load("burst"), 1), (load("overload"), 1)),
         ),
         Suite("full", "all there is, in some hours", tuple(_everything())),
+        Suite(
+            "engines",
+            "both engines, with and without offload, beside the Go collector, in a quarter of an hour",
+            tuple((replace(spec, seconds=6.0), 2) for spec, _ in _saturations()),
+            ("spanmill", "spanmill-native", "spanmill-tickets", "gocollector"),
+        ),
+        Suite(
+            "transports",
+            "gzip, TLS, HTTP and JSON, beside the Go collector, in five minutes",
+            tuple(_transports()),
+            ("spanmill-native", "gocollector"),
+        ),
         Suite(
             "ci",
             "a burst and an overload on Spanmill alone, in a minute",

@@ -6,6 +6,7 @@
 
 mod batch;
 mod client;
+mod compress;
 mod errors;
 mod net;
 mod plan;
@@ -54,5 +55,6 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<program::OpCounts>()?;
     module.add_class::<program::Pass>()?;
     module.add_class::<program::Program>()?;
+    module.add_function(wrap_pyfunction!(compress::compress, module)?)?;
     Ok(())
 }

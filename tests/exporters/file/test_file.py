@@ -1,4 +1,4 @@
-"""Lines of OTLP/JSON, and files that come and go."""
+"""The life of a file: begun, written, gone."""
 
 import asyncio
 import json
@@ -6,28 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from record_files import span_names, started
 
 from collector.component import Delivery
-from collector.config.types import Duration, FieldError
 from collector.errors import RetryableError, StartError
-from collector.testing import StubHost, exporter_settings, make_spans
+from collector.testing import exporter_settings, make_spans
 from exporters.file import FileConfig, FileExporter
-
-
-async def started(path: Path, **options: object) -> FileExporter:
-    exporter = FileExporter(FileConfig(path=str(path), **options), exporter_settings("file"))  # type: ignore[arg-type]
-    await exporter.start(StubHost())
-    return exporter
-
-
-def names(path: Path) -> list[str]:
-    return [
-        span["name"]
-        for line in path.read_text().splitlines()
-        for group in json.loads(line)["resourceSpans"]
-        for scope in group["scopeSpans"]
-        for span in scope["spans"]
-    ]
 
 
 async def test_writes_a_request_a_line(tmp_path: Path) -> None:
@@ -39,7 +23,7 @@ async def test_writes_a_request_a_line(tmp_path: Path) -> None:
     await exporter.export(make_spans(1, first=2))
 
     assert [len(json.loads(line)["resourceSpans"]) for line in path.read_text().splitlines()] == [1, 1]
-    assert names(path) == ["span 0", "span 1", "span 2"]
+    assert span_names(path) == ["span 0", "span 1", "span 2"]
     assert json.loads(path.read_text().splitlines()[0])["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["traceId"] == (
         f"{1:032x}"
     )
@@ -54,7 +38,7 @@ async def test_lines_of_many_at_a_time_do_not_mix(tmp_path: Path) -> None:
     await asyncio.gather(*(exporter.export(make_spans(50, first=50 * n)) for n in range(20)))
     await exporter.shutdown()
 
-    assert sorted(names(path)) == sorted(f"span {n}" for n in range(1000))
+    assert sorted(span_names(path)) == sorted(f"span {n}" for n in range(1000))
 
 
 @pytest.mark.parametrize(("append", "expected"), [(False, ["span 9"]), (True, ["span 0", "span 9"])])
@@ -68,7 +52,7 @@ async def test_a_restart_empties_the_file_unless_told_otherwise(
         await exporter.export(make_spans(1, first=first))
         await exporter.shutdown()
 
-    assert names(path) == expected
+    assert span_names(path) == expected
 
 
 @pytest.mark.parametrize("how", ["deleted", "moved"])
@@ -85,8 +69,8 @@ async def test_begins_a_new_file_when_the_old_one_is_gone(tmp_path: Path, how: s
     await exporter.export(make_spans(1, first=1))
     await exporter.shutdown()
 
-    assert names(path) == ["span 1"]
-    assert how == "deleted" or names(moved) == ["span 0"]
+    assert span_names(path) == ["span 1"]
+    assert how == "deleted" or span_names(moved) == ["span 0"]
 
 
 async def test_waits_for_its_directory_to_come_back(tmp_path: Path) -> None:
@@ -102,7 +86,7 @@ async def test_waits_for_its_directory_to_come_back(tmp_path: Path) -> None:
     await exporter.export(make_spans(1, first=1))
     await exporter.shutdown()
 
-    assert names(path) == ["span 1"]
+    assert span_names(path) == ["span 1"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
@@ -151,25 +135,3 @@ async def test_shuts_down_twice_and_without_start(tmp_path: Path) -> None:
     with pytest.raises(RetryableError, match="the file is closed"):
         await exporter.export(make_spans(1))
     assert not path.exists()
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"flush_interval": Duration(-1)}, "flush_interval: must be 0 or more, got -1s"),
-        ({"file_permissions": "rw"}, "file_permissions: must be permissions in octal, such as \"0644\", got 'rw'"),
-        ({"file_permissions": "7777"}, "file_permissions: must be permissions in octal, such as \"0644\", got '7777'"),
-        ({"directory_permissions": "0700"}, "directory_permissions: needs create_directory: true"),
-        ({"format": "proto"}, "format: proto is not supported yet; use json"),
-        ({"compression": "zstd"}, "compression: zstd is not supported yet; remove this line"),
-        ({"encoding": "otlp_encoding"}, "encoding: not supported yet; remove this line"),
-        ({"rotation": None}, "rotation: not supported yet; remove this section"),
-        ({"group_by": {"enabled": True}}, "group_by: not supported yet; remove this section"),
-    ],
-)
-def test_refuses(options: dict[str, object], message: str) -> None:
-    """Each of these is a mistake or not there yet, and the message names the field."""
-    with pytest.raises(FieldError) as caught:
-        FileConfig(path="spans.jsonl", **options)  # type: ignore[arg-type]
-
-    assert str(caught.value) == message

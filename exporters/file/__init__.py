@@ -1,0 +1,83 @@
+"""`file`: write spans into a file, one OTLP/JSON request a line.
+
+    exporters:
+      file:
+        path: ./spans.jsonl
+
+The file is emptied at every start unless `append` or `rotation` is set. If it is deleted or moved away while the
+collector runs, a new one is begun. A full disk is no loss by itself: the batch is refused for now, and with
+`retry_on_failure` written later.
+
+With `rotation` a full file is set aside as `spans-2026-01-02T15-04-05.000.binpb`, and old ones are deleted:
+
+    exporters:
+      file/archive:
+        path: ./archive/spans.binpb
+        create_directory: true
+        format: proto
+        compression: zstd
+        rotation:
+          max_megabytes: 500
+          max_days: 7
+
+With `format: proto`, and with `compression`, each request stands behind its length in 4 bytes, the most significant
+first, as in files of the Go collector.
+
+What was written is handed to the operating system at once, and is on the disk (fsync) when a file is set aside and when
+the collector stops. A record that a killed collector left unfinished is cut off at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from collector.component import Delivery, Exporter, Host, Settings
+from collector.errors import RetryableError
+from collector.ledger import ExporterAccount
+from collector.spans import SpanBatch
+from exporters.file.config import FileConfig
+from exporters.file.records import Records
+from exporters.file.writer import RecordFile, reason
+
+__all__ = ["FileConfig", "FileExporter"]
+
+
+class FileExporter(Exporter):
+    """Encodes and writes in threads, one record at a time."""
+
+    config_type = FileConfig
+
+    def __init__(self, config: FileConfig, settings: Settings[ExporterAccount]) -> None:
+        super().__init__(config, settings)
+        self._records = Records(config)
+        self._file = RecordFile(config, self._records, settings.logger)
+        self._turn = asyncio.Lock()
+
+    async def start(self, host: Host) -> None:
+        """Open the file. Raises `StartError`."""
+        await asyncio.to_thread(self._file.open)
+
+    async def export(self, batch: SpanBatch) -> Delivery:
+        """Write one record. Raises `RetryableError`: what is wrong with a file an operator can cure meanwhile."""
+        # One at a time, here and not in the threads: a disk that hangs must not take all threads there are.
+        async with self._turn:
+            writing = asyncio.ensure_future(asyncio.to_thread(self._write, batch))
+            # A thread cannot be called back. Who gives up waiting hears how it ended, or would write the batch twice.
+            while not writing.done():
+                try:
+                    await asyncio.wait([writing])
+                except asyncio.CancelledError:
+                    continue
+        try:
+            writing.result()
+        except OSError as error:
+            raise RetryableError(f"cannot write {self.config.path}: {reason(error)}") from error
+        return Delivery()
+
+    async def shutdown(self) -> None:
+        """Close the file, with all of it on the disk."""
+        async with self._turn:
+            await asyncio.to_thread(self._file.close)
+
+    def _write(self, batch: SpanBatch) -> None:
+        self._file.append(self._records.encode(batch))
