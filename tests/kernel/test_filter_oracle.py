@@ -76,12 +76,17 @@ def number(value: AnyValue | None) -> float | None:
     return value.int_value if value.HasField("int_value") else value.double_value
 
 
+def is_nil(value: AnyValue | None) -> bool:
+    """Whether a value equals `nil`. Empty bytes do, as in the Go collector."""
+    return value is None or (value.HasField("bytes_value") and not value.bytes_value)
+
+
 SpanTest = Callable[[Span, Resource], bool]
 
 SPAN_CONDITIONS: dict[str, SpanTest] = {
     'span.attributes["k"] == "a"': lambda span, _: text(get(span.attributes, "k")) == "a",
     'span.attributes["k"] != "a"': lambda span, _: text(get(span.attributes, "k")) != "a",
-    'span.attributes["k"] == nil': lambda span, _: get(span.attributes, "k") is None,
+    'span.attributes["k"] == nil': lambda span, _: is_nil(get(span.attributes, "k")),
     'span.attributes["k"] >= 1.5': lambda span, _: (number(get(span.attributes, "k")) or 0) >= 1.5,
     'not IsString(span.attributes["l"])': lambda span, _: text(get(span.attributes, "l")) is None,
     'IsMatch(span.name, "^GET /health")': lambda span, _: span.name.startswith("GET /health"),
