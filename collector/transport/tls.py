@@ -101,7 +101,7 @@ class ServerTlsConfig(TlsConfig):
     """TLS of a server. The section being there switches TLS on."""
 
     ca_file: Annotated[str, _NO_CLIENTS] = ""
-    """Taken, without effect: `client_ca_file` is what clients are checked against."""
+    """Taken, without effect."""
     ca_pem: Annotated[str, _NO_CLIENTS] = ""
     """Taken, without effect."""
     include_system_ca_certs_pool: Annotated[bool, _NO_CLIENTS] = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from pathlib import Path
 
 import grpc
 import pytest
@@ -15,6 +16,7 @@ from otlp_grpc import Receive, address, refusal, send
 from otlp_http import PATH, http_receiver
 from otlp_http import address as http_address
 from otlp_tls import REQUEST, client_context, closed, handshake, post, tls
+from self_signed import Identity as SelfSigned
 
 from collector.testing import Sink, until
 from collector.transport.tls import ServerTlsConfig
@@ -111,3 +113,22 @@ async def test_certificates_of_clients_are_checked(authority: Authority) -> None
         await until(lambda: running.settings.account.on("http").strangers == 2)
 
     assert len(sink) == 1
+
+
+async def test_a_client_may_have_issued_its_certificate_itself(authority: Authority, tmp_path: Path) -> None:
+    """It is taken if it is the one that was given, as in Go, and while it is valid."""
+    known, unknown = SelfSigned(tmp_path, "known"), SelfSigned(tmp_path, "unknown")
+    late = SelfSigned(tmp_path, "late", days=-9)
+    believed = tmp_path / "believed.pem"
+    believed.write_bytes(known.certificate + late.certificate)
+    async with http_receiver(Sink(), tls=tls(authority.issue("server"), client_ca_file=str(believed))) as running:
+
+        async def ask(client: SelfSigned) -> int:
+            context = client_context(authority)
+            context.load_cert_chain(client.cert_file, client.key_file)
+            return (await post(running, context)).status
+
+        assert await ask(known) == 200
+        for client in (unknown, late):
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await ask(client)

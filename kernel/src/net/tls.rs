@@ -71,10 +71,10 @@ pub fn server(settings: &Settings, client_ca: Option<&str>) -> Result<Arc<Server
         None => builder.with_no_client_auth(),
         Some(text) => {
             let roots = Arc::new(authorities(text, "client_ca_file")?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
-            builder.with_client_cert_verifier(
-                verifier.map_err(|error| TlsError::new("client_ca_file", error.to_string()))?,
-            )
+            let usual = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
+            let usual = usual.map_err(|error| TlsError::new("client_ca_file", error.to_string()))?;
+            let given = certificates(text, "client_ca_file")?;
+            builder.with_client_cert_verifier(Arc::new(Pinned::new(usual, given)))
         }
     };
     let (chain, key) = identity(settings)?;
