@@ -1,11 +1,11 @@
 //! Compressed bodies: what they are called, making them, and inflating them within a bound.
 
-use std::io::{self, Read, Write};
+use std::cell::RefCell;
+use std::io::{Read, Write};
 
 use bytes::Bytes;
-use flate2::Compression;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
-use flate2::write::{GzEncoder, ZlibEncoder};
+use libdeflater::{CompressionError, CompressionLvl, Compressor};
 
 /// How a body is compressed, by its name in a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,45 +42,60 @@ impl Encoding {
     }
 }
 
-/// Where nobody says how hard to compress. On spans, half the work of zlib's own 6 for a twentieth more bytes.
-const USUAL_ZLIB: u32 = 2;
+/// Where nobody says how hard to compress. On spans, higher levels of gzip work twice as long for a twentieth fewer bytes.
+const USUAL_GZIP: i32 = 1;
 /// On spans, higher ones gain nothing before 5, which is three times the work.
 const USUAL_ZSTD: i32 = 1;
 
 /// Compresses the pieces of one body. Levels beyond those of an encoding are its nearest.
 pub fn compress<'d>(encoding: Encoding, level: Option<i32>, chunks: impl Iterator<Item = &'d [u8]>) -> Vec<u8> {
-    let zlib = Compression::new(level.map_or(USUAL_ZLIB, |level| level.clamp(0, 9) as u32));
-    let zstd = level.map_or(USUAL_ZSTD, |level| level.clamp(*zstd::compression_level_range().start(), 22));
-    let compressed = match encoding {
-        Encoding::Identity => Ok(chunks.collect::<Vec<_>>().concat()),
-        Encoding::Gzip => {
-            let mut out = GzEncoder::new(Vec::new(), zlib);
-            write(&mut out, chunks).and_then(|()| out.finish())
-        }
-        Encoding::Deflate => {
-            let mut out = ZlibEncoder::new(Vec::new(), zlib);
-            write(&mut out, chunks).and_then(|()| out.finish())
-        }
+    match encoding {
+        Encoding::Identity => join(chunks),
+        Encoding::Gzip => deflate(level, &join(chunks), Compressor::gzip_compress_bound, Compressor::gzip_compress),
+        Encoding::Deflate => deflate(level, &join(chunks), Compressor::zlib_compress_bound, Compressor::zlib_compress),
         Encoding::Zstd => {
+            let level = level.map_or(USUAL_ZSTD, |level| level.clamp(*zstd::compression_level_range().start(), 22));
             let chunks: Vec<_> = chunks.collect();
             let size = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-            zstd::stream::write::Encoder::new(Vec::new(), zstd).and_then(|mut out| {
+            let compressed = zstd::stream::write::Encoder::new(Vec::new(), level).and_then(|mut out| {
                 // With the size at hand it looks back no further than there is, which readers have to provide for.
                 out.set_pledged_src_size(Some(size))?;
-                write(&mut out, chunks.into_iter())?;
+                chunks.iter().try_for_each(|chunk| out.write_all(chunk))?;
                 out.finish()
-            })
+            });
+            // Memory takes all that is written to it.
+            compressed.unwrap_or_default()
         }
-    };
-    // Memory takes all that is written to it.
-    compressed.unwrap_or_default()
+    }
 }
 
-fn write<'d>(out: &mut impl Write, chunks: impl Iterator<Item = &'d [u8]>) -> io::Result<()> {
-    for chunk in chunks {
-        out.write_all(chunk)?;
-    }
-    Ok(())
+fn join<'d>(chunks: impl Iterator<Item = &'d [u8]>) -> Vec<u8> {
+    chunks.collect::<Vec<_>>().concat()
+}
+
+thread_local! {
+    /// Making a compressor costs more than compressing a small body.
+    static COMPRESSOR: RefCell<Option<(i32, Compressor)>> = const { RefCell::new(None) };
+}
+
+fn deflate(
+    level: Option<i32>,
+    data: &[u8],
+    bound: impl FnOnce(&mut Compressor, usize) -> usize,
+    run: impl FnOnce(&mut Compressor, &[u8], &mut [u8]) -> Result<usize, CompressionError>,
+) -> Vec<u8> {
+    let level = level.unwrap_or(USUAL_GZIP).clamp(0, 9);
+    COMPRESSOR.with_borrow_mut(|kept| {
+        if kept.as_ref().is_none_or(|(of, _)| *of != level) {
+            *kept = Some((level, Compressor::new(CompressionLvl::new(level).unwrap_or_default())));
+        }
+        let Some((_, compressor)) = kept else { return Vec::new() };
+        let mut out = vec![0; bound(compressor, data.len())];
+        // There is room for whatever comes out.
+        let length = run(compressor, data, &mut out).unwrap_or_default();
+        out.truncate(length);
+        out
+    })
 }
 
 /// Why a body could not be inflated.

@@ -111,6 +111,8 @@ SPAN_CONDITIONS: dict[str, SpanTest] = {
 def _same(left: AnyValue | None, right: AnyValue | None) -> bool:
     if number(left) is not None and number(right) is not None:
         return number(left) == number(right)
+    if is_nil(left) or is_nil(right):
+        return is_nil(left) and is_nil(right)
     return left == right
 
 
