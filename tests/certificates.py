@@ -10,6 +10,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.x509.oid import NameOID
 
 
@@ -36,9 +37,11 @@ class Authority:
         self.ca = directory / "ca.pem"
         self._write(self.ca, self._sign(self.name, self.key, ca=True))
 
-    def issue(self, name: str, *, expired: bool = False) -> Identity:
-        """Issue a certificate for localhost, and write it beside its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
+    def issue(
+        self, name: str, *, expired: bool = False, key: CertificateIssuerPrivateKeyTypes | None = None
+    ) -> Identity:
+        """Issue a certificate for localhost, and write it beside its key, which is one of P256 unless it is given."""
+        key = key or ec.generate_private_key(ec.SECP256R1())
         identity = Identity(self.directory / f"{name}.key", self.directory / f"{name}.pem")
         identity.key.write_bytes(
             key.private_bytes(
@@ -50,7 +53,7 @@ class Authority:
         return identity
 
     def _sign(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool, expired: bool = False
+        self, subject: x509.Name, key: CertificateIssuerPrivateKeyTypes, *, ca: bool, expired: bool = False
     ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=2 * expired)
         names = x509.SubjectAlternativeName(

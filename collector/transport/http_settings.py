@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import UNSET
 
 from collector.config.types import Config, Duration, FieldError, Notice, Section, UInt32
-from collector.transport.settings import Transport
+from collector.transport.settings import Transport, check_socket
 from collector.transport.tls import ServerTlsConfig
 
 MAX_BODY = 20 << 20
@@ -83,6 +83,7 @@ class HttpServerConfig(Config):
 
     def __post_init__(self) -> None:
         """Check what the fields' types cannot say."""
+        check_socket(self.endpoint, self.transport)
         for option in ("response_headers", "auth"):
             if getattr(self, option) not in (UNSET, None, {"enabled": False}):
                 raise FieldError(option, "not supported yet; remove this section")

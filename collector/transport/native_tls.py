@@ -25,12 +25,12 @@ class Certificates:
         self._alpn = list(alpn)
         self._logger = logger
         self._files: Files = (None, None)
-        self._seen: Files = (None, None)
+        self._complaint = ""
         self._timer: asyncio.TimerHandle | None = None
 
     def read(self) -> ServerTls:
         """Read all files. Raises `StartError`, with the path of the option that is to blame."""
-        self._files = self._seen = (self._config.read_identity(), self._config.read_client_authorities())
+        self._files = (self._config.read_identity(), self._config.read_client_authorities())
         return self._usable(self._files)
 
     def look(self) -> ServerTls | None:
@@ -41,15 +41,17 @@ class Certificates:
                 config.read_identity() if config.reload_interval else identity,
                 config.read_client_authorities() if config.client_ca_file_reload else clients,
             )
-            if found in (self._files, self._seen):
+            if found == self._files:
+                self._complaint = ""
                 return None
-            self._seen = found
             tls = self._usable(found)
         except StartError as error:
             # Files are replaced one after the other: for a moment they need not belong together.
-            self._logger.error(f"certificates have changed and cannot be used, the old ones stay: {error}")
+            if self._complaint != str(error):
+                self._logger.error(f"certificates have changed and cannot be used, the old ones stay: {error}")
+            self._complaint = str(error)
             return None
-        self._files = found
+        self._files, self._complaint = found, ""
         self._logger.info("Certificates have changed and were read again")
         return tls
 

@@ -77,6 +77,7 @@ class GrpcServerConfig(Config):
 
     def __post_init__(self) -> None:
         """Check what the fields' types cannot say."""
+        check_socket(self.endpoint, self.transport)
         if self.max_recv_msg_size_mib >= 2048:
             raise FieldError("max_recv_msg_size_mib", "must be below 2048: gRPC counts the bytes in 31 bits")
 
@@ -84,6 +85,12 @@ class GrpcServerConfig(Config):
     def max_recv_bytes(self) -> int:
         """The largest request in bytes."""
         return (self.max_recv_msg_size_mib or 4) << 20
+
+
+def check_socket(endpoint: str, transport: Transport) -> None:
+    """Refuse what Go takes for the name of a socket that is no file. Raises `FieldError`."""
+    if transport == "unix" and endpoint.startswith("@"):
+        raise FieldError("endpoint", f"abstract sockets are not supported: give the path of a file, got {endpoint!r}")
 
 
 def split_endpoint(endpoint: str) -> tuple[str, int]:

@@ -7,11 +7,12 @@ and `read_authorities`, which raise `StartError` for what is missing or unreadab
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from collector.config.types import Config, Duration, FieldError
+from collector.config.types import Config, Duration, FieldError, Notice
 from collector.errors import StartError
 
+_NO_CLIENTS = Notice("has no effect on a server: clients are checked against client_ca_file alone, if that is set")
 _VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 
 
@@ -99,6 +100,12 @@ class TlsConfig(Config):
 class ServerTlsConfig(TlsConfig):
     """TLS of a server. The section being there switches TLS on."""
 
+    ca_file: Annotated[str, _NO_CLIENTS] = ""
+    """Taken, without effect."""
+    ca_pem: Annotated[str, _NO_CLIENTS] = ""
+    """Taken, without effect."""
+    include_system_ca_certs_pool: Annotated[bool, _NO_CLIENTS] = False
+    """Taken, without effect."""
     client_ca_file: str = ""
     """Authorities for the certificates of clients. When it is given, clients must show one (mTLS)."""
     client_ca_file_reload: bool = False

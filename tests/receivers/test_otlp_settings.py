@@ -42,6 +42,8 @@ AT = "receivers::otlp::protocols"
             "{http: {auth: {authenticator: basicauth}}}",
             f"{AT}::http::auth: not supported yet; remove this section",
         ),
+        ("{http: {transport: unix, endpoint: '@otlp'}}", f"{AT}::http::endpoint: abstract sockets are not supported"),
+        ("{grpc: {transport: unix, endpoint: '@otlp'}}", f"{AT}::grpc::endpoint: abstract sockets are not supported"),
         (
             "{http: {response_headers: {x-a: b}}}",
             f"{AT}::http::response_headers: not supported yet; remove this section",
@@ -82,6 +84,14 @@ def test_what_has_no_effect_is_said_once_at_start() -> None:
     said = "\n".join(notices)
     for option in ("write_timeout", "dialer::timeout", "middlewares", "metrics_url_path", "logs_url_path"):
         assert f"http::{option}" in said
+
+
+def test_authorities_for_servers_are_not_those_of_clients() -> None:
+    """Who writes `ca_file` for `client_ca_file` checks nobody, and hears of it."""
+    _, notices = settings_of("{http: {tls: {cert_file: a, key_file: b, ca_file: c}}}")
+
+    [said] = notices
+    assert "http::tls::ca_file: has no effect on a server: clients are checked against client_ca_file alone" in said
 
 
 def test_defaults_are_the_go_collectors_but_for_slow_clients() -> None:

@@ -66,15 +66,15 @@ pub fn server(settings: &Settings, client_ca: Option<&str>) -> Result<Arc<Server
     let provider = Arc::new(provider(settings)?);
     let builder = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&versions(settings)?)
-        .map_err(|error| TlsError::new("cipher_suites", error.to_string()))?;
+        .map_err(without_a_suite)?;
     let builder = match client_ca {
         None => builder.with_no_client_auth(),
         Some(text) => {
             let roots = Arc::new(authorities(text, "client_ca_file")?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
-            builder.with_client_cert_verifier(
-                verifier.map_err(|error| TlsError::new("client_ca_file", error.to_string()))?,
-            )
+            let usual = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
+            let usual = usual.map_err(|error| TlsError::new("client_ca_file", error.to_string()))?;
+            let given = certificates(text, "client_ca_file")?;
+            builder.with_client_cert_verifier(Arc::new(Pinned::new(usual, given)))
         }
     };
     let (chain, key) = identity(settings)?;
@@ -101,7 +101,7 @@ pub fn client(settings: &Settings, trust: &Trust) -> Result<Arc<ClientConfig>, T
     let verifying = provider.clone();
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&versions(settings)?)
-        .map_err(|error| TlsError::new("cipher_suites", error.to_string()))?;
+        .map_err(without_a_suite)?;
     let builder = match trust {
         Trust::Anybody => builder.dangerous().with_custom_certificate_verifier(Arc::new(BelieveAnybody { algorithms })),
         Trust::Authorities { ca, system } => {
@@ -136,9 +136,8 @@ fn identity(settings: &Settings) -> Result<(Vec<CertificateDer<'static>>, Privat
     let chain = certificates(&settings.cert, "cert")?;
     let key = PrivateKeyDer::from_pem_slice(settings.key.as_bytes()).map_err(|error| {
         let message = match error {
-            pem::Error::NoItemsFound if settings.key.contains("ENCRYPTED PRIVATE KEY") => {
-                "the key is encrypted: write it without a password".to_owned()
-            }
+            // PKCS#8 says so in its label, older forms in a header (RFC 1421) that ends up as a mistake in the base64.
+            _ if settings.key.contains("ENCRYPTED") => "the key is encrypted: write it without a password".to_owned(),
             pem::Error::NoItemsFound => "there is no private key in it".to_owned(),
             error => format!("is not PEM: {error}"),
         };
@@ -155,8 +154,10 @@ fn certificates(text: &str, option: &'static str) -> Result<Vec<CertificateDer<'
 
 fn authorities(text: &str, option: &'static str) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(text, option)? {
-        roots.add(certificate).map_err(|error| TlsError::new(option, error.to_string()))?;
+    for (number, certificate) in certificates(text, option)?.into_iter().enumerate() {
+        roots.add(certificate).map_err(|_| {
+            TlsError::new(option, format!("certificate {} in it is not one that can be read", number + 1))
+        })?;
     }
     Ok(roots)
 }
@@ -167,8 +168,16 @@ fn unusable(error: rustls::Error) -> TlsError {
             TlsError::new("key", "the key does not belong to the certificate")
         }
         rustls::Error::InvalidCertificate(error) => TlsError::new("cert", error.to_string()),
+        rustls::Error::General(_) => TlsError::new(
+            "key",
+            "keys of this kind are not known here, only RSA of 2048 to 8192 bits, ECDSA on P256 or P384, and Ed25519",
+        ),
         error => TlsError::new("key", error.to_string()),
     }
+}
+
+fn without_a_suite(_: rustls::Error) -> TlsError {
+    TlsError::new("cipher_suites", "none of them belongs to a version of TLS that is allowed")
 }
 
 fn versions(settings: &Settings) -> Result<Vec<&'static SupportedProtocolVersion>, TlsError> {
@@ -273,6 +282,11 @@ mod tests {
         let suites = problem(|it| it.cipher_suites = vec!["TLS_RSA_WITH_AES_128_CBC_SHA".into()]);
         assert!(suites.starts_with("cipher_suites: TLS_RSA_WITH_AES_128_CBC_SHA is not known here, only TLS_"));
         assert!(suites.contains("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"));
+        let newer = |it: &mut Settings| {
+            it.max_version = "1.2".into();
+            it.cipher_suites = vec!["TLS_AES_128_GCM_SHA256".into()];
+        };
+        assert_eq!(problem(newer), "cipher_suites: none of them belongs to a version of TLS that is allowed");
     }
 
     #[test]
@@ -282,6 +296,12 @@ mod tests {
         assert_eq!(problem(|it| it.cert = pem("CERTIFICATE")), "key: there is no private key in it");
         let encrypted = problem(|it| (it.cert, it.key) = (pem("CERTIFICATE"), pem("ENCRYPTED PRIVATE KEY")));
         assert_eq!(encrypted, "key: the key is encrypted: write it without a password");
+        let header = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n";
+        let older = format!("{header}-----END RSA PRIVATE KEY-----\n");
+        assert_eq!(problem(|it| (it.cert, it.key) = (pem("CERTIFICATE"), older)), encrypted);
+        let authority = Trust::Authorities { ca: Some(pem("CERTIFICATE")), system: false };
+        let error = client(&Settings::default(), &authority).unwrap_err();
+        assert_eq!(error.to_string(), "ca: certificate 1 in it is not one that can be read");
         let no_authority = Trust::Authorities { ca: Some("nothing".into()), system: false };
         let error = client(&Settings::default(), &no_authority).unwrap_err();
         assert_eq!(error.to_string(), "ca: there is no certificate in it");
