@@ -10,7 +10,8 @@ from testbed.measuring.pinning import pinning
 from testbed.measuring.request import LoadSpec, write_requests
 from testbed.pipelines import PIPELINES
 from testbed.profiles import PROFILES
-from testbed.results import Measurement
+from testbed.results import Measurement, Status
+from testbed.running import ATTEMPTS
 from testbed.scenarios import SCENARIOS, Action, Scenario
 from testbed.subjects.base import Subject
 
@@ -52,6 +53,13 @@ def subject(vice: str, directory: Path) -> Subject:
 
 
 def measured(subject: Subject | None, load: LoadSpec, directory: Path) -> Measurement:
-    """Put a load on a subject, or on the sink itself. All share all cores: tests run beside them."""
+    """Put a load on a subject, or on the sink itself. All share all cores: tests run beside them.
+
+    As in a run, what a bad moment of the machine has spoilt is tried once more.
+    """
     requests = write_requests(load, directory / "requests")
-    return measure(subject, load, requests, pinning("none"), round=1, watch=lambda words: None)
+    for _ in range(ATTEMPTS):
+        found = measure(subject, load, requests, pinning("none"), round=1, watch=lambda words: None)
+        if found.status != Status.INVALID:
+            break
+    return found
