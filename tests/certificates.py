@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
-from cryptography.x509.oid import NameOID
+
+from testbed.measuring.certificate import DAY, Issuer, cert_pem, key_pem, new_key
 
 
 @dataclass
@@ -32,46 +28,17 @@ class Authority:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+        self._issuer = Issuer("test authority", new_key())
         self.ca = directory / "ca.pem"
-        self._write(self.ca, self._sign(self.name, self.key, ca=True))
+        self.ca.write_bytes(cert_pem(self._issuer.name, self._issuer.key, self._issuer, authority=True))
 
     def issue(
         self, name: str, *, expired: bool = False, key: CertificateIssuerPrivateKeyTypes | None = None
     ) -> Identity:
         """Issue a certificate for localhost, and write it beside its key, which is one of P256 unless it is given."""
-        key = key or ec.generate_private_key(ec.SECP256R1())
+        key = key or new_key()
         identity = Identity(self.directory / f"{name}.key", self.directory / f"{name}.pem")
-        identity.key.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self._write(identity.cert, self._sign(subject, key, ca=False, expired=expired))
+        identity.key.write_bytes(key_pem(key))
+        lasts = -DAY if expired else DAY
+        identity.cert.write_bytes(cert_pem(name, key, self._issuer, authority=False, lasts=lasts))
         return identity
-
-    def _sign(
-        self, subject: x509.Name, key: CertificateIssuerPrivateKeyTypes, *, ca: bool, expired: bool = False
-    ) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=2 * expired)
-        names = x509.SubjectAlternativeName(
-            [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-        )
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self.name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(minutes=5))
-            .not_valid_after(now + datetime.timedelta(hours=1))
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(names, critical=False)
-            .sign(self.key, hashes.SHA256())
-        )
-
-    @staticmethod
-    def _write(path: Path, certificate: x509.Certificate) -> None:
-        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

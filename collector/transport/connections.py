@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-from typing import Protocol
 
 MOST = 10_000
 """Connections at a time. Each costs little, but a file descriptor, and memory while a request is under way."""
@@ -34,26 +33,6 @@ _TROUBLES = {
 }
 
 
-class Counts(Protocol):
-    """How many connections had which trouble."""
-
-    @property
-    def slow(self) -> int:
-        """Cut because something took too long to arrive."""
-
-    @property
-    def broken(self) -> int:
-        """Broken off because of what was sent."""
-
-    @property
-    def strangers(self) -> int:
-        """Came to no TLS."""
-
-    @property
-    def crowded(self) -> int:
-        """Kept waiting because there are too many."""
-
-
 class Troubles:
     """Gathers what clients did to their connections, and says so now and then. It is told the time, in seconds."""
 
@@ -61,10 +40,10 @@ class Troubles:
         self._counts = dict.fromkeys(_TROUBLES, 0)
         self._due = float("-inf")
 
-    def note(self, counts: Counts, now: float) -> str | None:
+    def note(self, *, slow: int, broken: int, strangers: int, crowded: int, now: float) -> str | None:
         """Add to what there is. Gives a line for the log when there is something to say and it is time."""
-        for kind in self._counts:
-            self._counts[kind] += getattr(counts, kind)
+        for kind, count in zip(_TROUBLES, (slow, broken, strangers, crowded), strict=True):
+            self._counts[kind] += count
         if now < self._due or not any(self._counts.values()):
             return None
         parts = [f"{count} {_TROUBLES[kind]}" for kind, count in self._counts.items() if count]

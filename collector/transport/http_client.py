@@ -12,7 +12,7 @@ from collector.config.types import Config, Duration, FieldError, NonNegativeInt,
 from collector.sending.config import SendingConfig
 from collector.transport.client import agent, is_authority
 from collector.transport.headers import Headers, header_pairs, printable
-from collector.transport.native_client import Tls, through_proxy
+from collector.transport.native_client import NO_LIMIT, Tls, through_proxy
 from collector.transport.proxies import Proxy, parse_proxy
 from collector.transport.settings import NO_BUFFERS
 from collector.transport.tls import ClientTlsConfig
@@ -173,8 +173,6 @@ class HttpClientConfig(SendingConfig):
 
 CONNECT_TIMEOUT = 30.0
 """Seconds for one address, as in Go."""
-NO_LIMIT = 1 << 20
-"""More connections than there are files."""
 
 
 def http_url(text: str, option: str) -> SplitResult:

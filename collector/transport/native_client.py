@@ -17,7 +17,8 @@ from collector._kernel import ClientCounts, OptionError, OtlpClient, Outcome
 from collector.errors import RetryableError, StartError
 from collector.spans import SpanBatch
 from collector.transport.client import GrpcClientConfig, addresses, agent, plaintext_hint
-from collector.transport.client_tls import blame, client_tls
+from collector.transport.client_tls import client_tls
+from collector.transport.kernel_tls import blame
 from collector.transport.proxies import Proxy, proxy_from
 from collector.transport.settings import join_endpoint
 from collector.transport.statuses import OK, refusal
@@ -29,6 +30,9 @@ BACKOFF = (0.5, 5.0)
 """Seconds in which a failed connection is not tried again, at first and at most."""
 MOST_CONNECTIONS = 8
 """To one address. There is one, unless more requests are under way than the server takes on it."""
+
+NO_LIMIT = 1 << 20
+"""More connections than there are files."""
 
 _NO_TLS_THERE = "the server answers without TLS"
 _CLOSED = "the client is closed"
@@ -181,7 +185,7 @@ def _settings(config: GrpcClientConfig, method: str, timeout: float) -> dict[str
         "spread": config.balancer_name != "pick_first",
         "wait_for_ready": config.wait_for_ready,
         "max_connections": MOST_CONNECTIONS,
-        "max_idle_connections": 1 << 20,
+        "max_idle_connections": NO_LIMIT,
         "idle_timeout": 0.0,
         "keepalive_time": float(keepalive.time) if keepalive else 0.0,
         "keepalive_timeout": float(keepalive.timeout) if keepalive else 0.0,

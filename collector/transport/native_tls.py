@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from collector._kernel import OptionError, ServerTls
 from collector.errors import StartError
+from collector.transport.kernel_tls import blame, tls_settings
 from collector.transport.tls import ServerTlsConfig
 
 CLIENT_CA_INTERVAL = 10.0
@@ -22,7 +23,7 @@ class Certificates:
 
     def __init__(self, config: ServerTlsConfig, alpn: Sequence[str], logger: logging.Logger) -> None:
         self._config = config
-        self._alpn = list(alpn)
+        self._alpn = alpn
         self._logger = logger
         self._files: Files = (None, None)
         self._complaint = ""
@@ -81,19 +82,8 @@ class Certificates:
     def _usable(self, files: Files) -> ServerTls:
         config, (identity, clients) = self._config, files
         key, cert = identity or (b"", b"")
-        settings = {
-            "cert": cert.decode("latin-1"),
-            "key": key.decode("latin-1"),
-            "min_version": config.min_version,
-            "max_version": config.max_version,
-            "cipher_suites": config.cipher_suites,
-            "curve_preferences": config.curve_preferences,
-            "alpn": self._alpn,
-        }
+        settings = tls_settings(config, cert.decode("latin-1"), key.decode("latin-1"), self._alpn)
         try:
             return ServerTls(settings, None if clients is None else clients.decode("latin-1"))
         except OptionError as error:
-            option, message = error.args
-            if option in {"cert", "key"}:
-                option += "_file" if getattr(config, f"{option}_file") else "_pem"
-            raise StartError(message, path=f"tls::{option}") from error
+            raise blame(config, error) from error

@@ -1,5 +1,6 @@
 //! Compressed bodies: what they are called, making them, and inflating them within a bound.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::{Read, Write};
 
@@ -50,7 +51,7 @@ const USUAL_ZSTD: i32 = 1;
 /// Compresses the pieces of one body. Levels beyond those of an encoding are its nearest.
 pub fn compress<'d>(encoding: Encoding, level: Option<i32>, chunks: impl Iterator<Item = &'d [u8]>) -> Vec<u8> {
     match encoding {
-        Encoding::Identity => join(chunks),
+        Encoding::Identity => join(chunks).into_owned(),
         Encoding::Gzip => deflate(level, &join(chunks), Compressor::gzip_compress_bound, Compressor::gzip_compress),
         Encoding::Deflate => deflate(level, &join(chunks), Compressor::zlib_compress_bound, Compressor::zlib_compress),
         Encoding::Zstd => {
@@ -69,8 +70,13 @@ pub fn compress<'d>(encoding: Encoding, level: Option<i32>, chunks: impl Iterato
     }
 }
 
-fn join<'d>(chunks: impl Iterator<Item = &'d [u8]>) -> Vec<u8> {
-    chunks.collect::<Vec<_>>().concat()
+/// The pieces as one; a single one is not copied.
+fn join<'d>(mut chunks: impl Iterator<Item = &'d [u8]>) -> Cow<'d, [u8]> {
+    let first = chunks.next().unwrap_or_default();
+    match chunks.next() {
+        None => Cow::Borrowed(first),
+        Some(second) => Cow::Owned([first, second].into_iter().chain(chunks).collect::<Vec<_>>().concat()),
+    }
 }
 
 thread_local! {

@@ -114,9 +114,7 @@ def _continuations(chance: Random) -> list[Frame]:
 
 def _header_bomb(chance: Random) -> list[Frame]:
     """A header of 4,000 bytes goes into the table, and a byte for each repetition brings it out again."""
-    name, value = b"bomb", b"x" * 3_900
-    size = len(value) - 127
-    entry = b"\x40" + bytes([len(name)]) + name + b"\x7f" + bytes([size & 0x7F | 0x80, size >> 7]) + value
+    entry = literal("bomb", "x" * 3_900, kept=True)
     return [Frame(Type.HEADERS, END_HEADERS | END_STREAM, 301, headers(*GRPC) + entry + b"\xbe" * 8_000)]
 
 

@@ -5,6 +5,7 @@ RFC 9113 for the frames, RFC 7541 for the headers, which are written as literals
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -62,9 +63,29 @@ def headers(path: str, content_type: str, **more: str) -> bytes:
     return b"".join(literal(name, value) for name, value in pairs.items())
 
 
-def literal(name: str, value: str) -> bytes:
-    """Write a header that no table keeps. Names and values of up to 126 bytes."""
-    return b"\x00" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+def literal(name: str, value: str, *, kept: bool = False) -> bytes:
+    """Write a header with its name, for the table to keep or not: RFC 7541, section 6.2."""
+    return (b"\x40" if kept else b"\x00") + _string(name) + _string(value)
+
+
+def _string(text: str) -> bytes:
+    """A length with a prefix of 7 bits (RFC 7541, section 5.1), and the text."""
+    data = text.encode()
+    if len(data) < 127:
+        return bytes([len(data)]) + data
+    rest = len(data) - 127
+    length = bytearray([127])
+    while rest >= 128:
+        length.append(rest % 128 + 128)
+        rest //= 128
+    return bytes([*length, rest]) + data
+
+
+async def read_frame(reader: asyncio.StreamReader) -> Frame:
+    """Read a frame. Raises `asyncio.IncompleteReadError` when the other side hangs up."""
+    head = await reader.readexactly(9)
+    payload = await reader.readexactly(int.from_bytes(head[:3], "big"))
+    return Frame(head[3], head[4], int.from_bytes(head[5:], "big"), payload)
 
 
 def conversation(message: bytes, path: str, content_type: str, *, framed: bool) -> list[Frame]:

@@ -7,7 +7,7 @@ from otlp_http import address, http_receiver
 
 from collector.testing import Sink, make_request
 from testbed.hostile.connections import GRPC, HTTP
-from testbed.hostile.frames import ACK, END_HEADERS, END_STREAM, PREFACE, Frame, Type, headers
+from testbed.hostile.frames import ACK, END_HEADERS, END_STREAM, PREFACE, Frame, Type, headers, read_frame
 
 REQUEST = make_request(3).SerializeToString()
 
@@ -16,12 +16,10 @@ async def _frames(reader: asyncio.StreamReader) -> list[tuple[Type, int]]:
     """Type and stream of each frame up to the answer to our ping, which comes behind what was sent before it."""
     found = []
     while True:
-        head = await asyncio.wait_for(reader.readexactly(9), 10)
-        await reader.readexactly(int.from_bytes(head[:3], "big"))
-        kind, flags = Type(head[3]), head[4]
-        if kind is Type.PING and flags & ACK:
+        frame = await asyncio.wait_for(read_frame(reader), 10)
+        if frame.type == Type.PING and frame.flags & ACK:
             return found
-        found.append((kind, int.from_bytes(head[5:9], "big")))
+        found.append((Type(frame.type), frame.stream))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import http.client
 import random
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import grpc
 import grpc.aio
@@ -334,30 +333,20 @@ def test_there_are_descriptors_for_as_many_connections() -> None:
     assert 16 <= most_connections() <= 10_000
 
 
-@dataclass
-class Counted:
-    """What a server has counted."""
-
-    slow: int = 0
-    broken: int = 0
-    strangers: int = 0
-    crowded: int = 0
-
-
 def test_troubles_are_reported_once_a_minute() -> None:
     """The first at once, what follows together."""
     troubles = Troubles()
 
-    assert troubles.note(Counted(), 0) is None
-    assert troubles.note(Counted(slow=2), 1) == (
+    assert troubles.note(slow=0, broken=0, strangers=0, crowded=0, now=0) is None
+    assert troubles.note(slow=2, broken=0, strangers=0, crowded=0, now=1) == (
         "connections of clients: 2 cut because a request took too long to arrive"
     )
-    assert troubles.note(Counted(slow=1, broken=1, strangers=1), 30) is None
-    assert troubles.note(Counted(broken=1, crowded=3), 62) == (
+    assert troubles.note(slow=1, broken=1, strangers=1, crowded=0, now=30) is None
+    assert troubles.note(slow=0, broken=1, strangers=0, crowded=3, now=62) == (
         "connections of clients: 1 cut because a request took too long to arrive, 2 broken off because of what was"
         " sent, 1 came to no TLS, 3 kept waiting because there are too many"
     )
-    assert troubles.note(Counted(), 200) is None
+    assert troubles.note(slow=0, broken=0, strangers=0, crowded=0, now=200) is None
 
 
 # --- The end

@@ -10,7 +10,7 @@ from otlp_grpc import address, running_receiver, send
 from collector.config.types import Duration
 from collector.testing import Sink, make_request, until
 from collector.transport.settings import KeepaliveEnforcementPolicy, KeepaliveServerConfig
-from testbed.hostile.frames import ACK, PREFACE, Frame, Type
+from testbed.hostile.frames import ACK, PREFACE, Frame, Type, read_frame
 
 
 async def _pinged(target: str, count: int, *, too_often: bool) -> tuple[int, bool]:
@@ -23,10 +23,9 @@ async def _pinged(target: str, count: int, *, too_often: bool) -> tuple[int, boo
         for number in range(count):
             writer.write(Frame(Type.PING, 0, 0, number.to_bytes(8, "big")).encode())
         while not dismissed if too_often else answered < count:
-            head = await asyncio.wait_for(reader.readexactly(9), 10)
-            await reader.readexactly(int.from_bytes(head[:3], "big"))
-            answered += head[3] == Type.PING and bool(head[4] & ACK)
-            dismissed = head[3] == Type.GOAWAY
+            frame = await asyncio.wait_for(read_frame(reader), 10)
+            answered += frame.type == Type.PING and bool(frame.flags & ACK)
+            dismissed = frame.type == Type.GOAWAY
     finally:
         writer.close()
         with contextlib.suppress(ConnectionError):

@@ -21,7 +21,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration as ProtobufDuration
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
-from raw_http2 import CANCEL, DATA, PING, REFUSED_STREAM, RST_STREAM, Connection, raw_http2
+from raw_http2 import CANCEL, REFUSED_STREAM, Connection, raw_http2
 
 from collector.config.types import Duration, FieldError
 from collector.errors import ConsumeError, PermanentError, RetryableError
@@ -29,6 +29,7 @@ from collector.testing import make_spans, until
 from collector.transport.client import GrpcClientConfig, KeepaliveClientConfig, addresses
 from collector.transport.native_client import NativeGrpcClient
 from collector.transport.tls import ClientTlsConfig
+from testbed.hostile.frames import Type
 
 METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 BATCH = make_spans(3)
@@ -203,7 +204,7 @@ async def test_a_proxy_answers_in_http(status: int, name: str) -> None:
     async def answer(connection: Connection) -> None:
         async for stream in connection.requests():
             connection.headers(stream, {":status": str(status), "content-type": "text/html"}, end=False)
-            connection.send(DATA, 1, stream, b"<html>")
+            connection.send(Type.DATA, 1, stream, b"<html>")
 
     async with raw_http2(answer) as address, client_to(address) as client:
         assert str(await refused(client)).startswith(f"{name}: the server answers with HTTP status {status}")
@@ -257,7 +258,7 @@ async def test_answers_may_be_compressed() -> None:
         async for stream in connection.requests():
             fields = {":status": "200", "content-type": "application/grpc+proto", "grpc-encoding": "gzip"}
             connection.headers(stream, fields, end=False)
-            connection.send(DATA, 0, stream, b"\x01" + len(message).to_bytes(4) + message)
+            connection.send(Type.DATA, 0, stream, b"\x01" + len(message).to_bytes(4) + message)
             connection.headers(stream, {"grpc-status": "0"}, end=True)
 
     async with raw_http2(answer) as address, client_to(address) as client:
@@ -275,16 +276,16 @@ async def test_answers_are_bounded(compressed: bool) -> None:
             fields = {":status": "200", "content-type": "application/grpc", "grpc-encoding": "gzip"}
             connection.headers(stream, fields, end=False)
             for start in range(0, min(len(data), 900_000), 16_000):
-                connection.send(DATA, 0, stream, data[start : start + 16_000])
+                connection.send(Type.DATA, 0, stream, data[start : start + 16_000])
             window = 900_000
             while window < len(data):
                 frame = await connection.read()
-                if frame.kind == RST_STREAM:
+                if frame.type == Type.RST_STREAM:
                     break
                 if frame.stream == stream:
                     step = min(int.from_bytes(frame.payload), len(data) - window)
                     for start in range(window, window + step, 16_000):
-                        connection.send(DATA, 0, stream, data[start : min(start + 16_000, window + step)])
+                        connection.send(Type.DATA, 0, stream, data[start : min(start + 16_000, window + step)])
                     window += step
             else:
                 connection.headers(stream, {"grpc-status": "0"}, end=True)
@@ -324,7 +325,7 @@ async def test_a_call_that_is_cancelled_is_broken_off() -> None:
                 connection.answer(stream, b"taken")
                 continue
             frame = await connection.read()
-            while frame.kind != RST_STREAM:
+            while frame.type != Type.RST_STREAM:
                 frame = await connection.read()
             codes.append(frame.payload)
 
@@ -459,7 +460,7 @@ async def test_pings_find_out_that_a_server_is_gone() -> None:
 
     async def sleep(connection: Connection) -> None:
         frame = await connection.read()
-        while frame.kind != PING:
+        while frame.type != Type.PING:
             frame = await connection.read()
         await asyncio.sleep(30)
 
@@ -584,6 +585,7 @@ PROGRAM = """
 import asyncio, sys
 from collector.testing import StubHost, exporter_settings, make_spans
 from collector.transport.tls import ClientTlsConfig
+from testbed.hostile.frames import Type
 from exporters.otlp_grpc import OtlpGrpcConfig, OtlpGrpcExporter
 
 async def main():

@@ -143,7 +143,13 @@ class NativeServer:
     def _count(self, server: OtlpServer) -> None:
         counts = server.counts()
         self._ingest.count(counts)
-        line = self._troubles.note(counts, time.monotonic())
+        line = self._troubles.note(
+            slow=counts.slow,
+            broken=counts.broken,
+            strangers=counts.strangers,
+            crowded=counts.crowded,
+            now=time.monotonic(),
+        )
         if line:
             self._ingest.logger.warning(line, extra={"endpoint": self.address})
 

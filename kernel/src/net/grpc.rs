@@ -26,7 +26,7 @@ const OTHER_SIGNALS: [(&str, &str); 3] = [
 ];
 
 /// A flag and a length stand before each message.
-const PREFIX: usize = 5;
+pub const PREFIX: usize = 5;
 
 /// Answers a request when the pipeline has.
 pub async fn respond(exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &str) -> Response<Body> {

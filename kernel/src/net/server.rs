@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use serde::Deserialize;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::sleep;
@@ -22,6 +21,7 @@ use super::inbox::{Inbox, Wake};
 use super::listener::{Accepted, Endpoint, Listener};
 use super::pings::Patience;
 use super::service::{Protocol, Service};
+use super::stream::Duplex;
 use crate::plan::Plan;
 
 /// Where to listen, and what bounds there are. Durations are seconds, and 0 is never.
@@ -234,8 +234,3 @@ impl Context {
         connection::serve(&self.service, &self.settings, &self.crowd, self.life.clone(), stream, peer).await;
     }
 }
-
-/// Bytes in both directions.
-trait Duplex: AsyncRead + AsyncWrite + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Duplex for S {}

@@ -15,6 +15,11 @@ use super::traffic::Traffic;
 /// resets the connection, and the client never reads why: RFC 9112, section 9.6.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// Bytes in both directions.
+pub trait Duplex: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Duplex for S {}
+
 pub struct Stream<S> {
     inner: S,
     traffic: Rc<Traffic>,

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use hyper::body::{Body, Frame, SizeHint};
 
+use super::super::grpc::PREFIX;
 use crate::rope::SpanBatch;
 
 /// What a body consists of. Cheap to clone, so that it can be sent again.
@@ -32,9 +33,6 @@ impl Payload {
         }
     }
 }
-
-/// A flag and a length stand before each message of gRPC.
-pub const PREFIX: usize = 5;
 
 /// A payload on its way, with what stands before it.
 #[derive(Debug)]

@@ -4,17 +4,12 @@ use std::io;
 use std::time::Duration;
 
 use socket2::TcpKeepalive;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::super::stream::Duplex;
 use super::target::Address;
-
-/// A connection's bytes.
-pub trait Io: AsyncRead + AsyncWrite + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Unpin> Io for T {}
 
 /// How long an address has the field to itself: RFC 8305, section 5.
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -24,7 +19,7 @@ const KEEPALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(15));
 
 /// Connects to the first address that lets us, in order. `patience` is for each of them.
-pub async fn dial(addresses: &[Address], patience: Duration) -> Result<Box<dyn Io>, String> {
+pub async fn dial(addresses: &[Address], patience: Duration) -> Result<Box<dyn Duplex>, String> {
     let mut attempts = JoinSet::new();
     let mut rest = addresses.iter().cloned();
     let mut next = rest.next();
@@ -48,12 +43,12 @@ pub async fn dial(addresses: &[Address], patience: Duration) -> Result<Box<dyn I
     }
 }
 
-async fn attempt(address: Address, patience: Duration) -> Result<Box<dyn Io>, String> {
+async fn attempt(address: Address, patience: Duration) -> Result<Box<dyn Duplex>, String> {
     let connected = timeout(patience, connect(&address)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     connected.map_err(|error| format!("cannot connect to {address}: {}", reason(&error)))
 }
 
-async fn connect(address: &Address) -> io::Result<Box<dyn Io>> {
+async fn connect(address: &Address) -> io::Result<Box<dyn Duplex>> {
     Ok(match address {
         Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
         Address::Tcp(address) => {

@@ -6,7 +6,8 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout};
 
 use super::super::connection::{FOREVER, seconds};
-use super::dial::{Io, dial};
+use super::super::stream::Duplex;
+use super::dial::dial;
 use super::lane::{Lane, Retry};
 use super::link::Link;
 use super::pool::{Pool, State};
@@ -112,7 +113,7 @@ impl Pool {
         self.changed.notify_waiters();
     }
 
-    async fn open(&self, mut io: Box<dyn Io>) -> Result<Link, String> {
+    async fn open(&self, mut io: Box<dyn Duplex>) -> Result<Link, String> {
         if let Some(tunnel) = &self.settings.tunnel {
             tunnel::open(&mut *io, tunnel).await?;
         }

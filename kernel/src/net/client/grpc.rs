@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::body::{Message, Outgoing, PREFIX, Payload};
+use super::super::grpc::PREFIX;
+use super::body::{Message, Outgoing, Payload};
 use super::failure::{Failure, describe};
 use super::outbox::Outcome;
 use crate::base64;

@@ -14,8 +14,8 @@ use tokio::task::spawn_local;
 
 use super::super::connection::seconds;
 use super::super::crowd::Crowd;
+use super::super::stream::Duplex;
 use super::body::Outgoing;
-use super::dial::Io;
 use super::failure::describe;
 use super::link::MAX_HEADER_BYTES;
 use super::settings::Settings;
@@ -23,7 +23,7 @@ use super::settings::Settings;
 /// What a server may send before somebody has read it: answers are small.
 const WINDOW: u32 = 1 << 20;
 
-type Work = http2::Connection<TokioIo<Box<dyn Io>>, Outgoing, Local>;
+type Work = http2::Connection<TokioIo<Box<dyn Duplex>>, Outgoing, Local>;
 
 /// What is known of a connection with many requests.
 #[derive(Default)]
@@ -68,7 +68,7 @@ impl Http2 {
 
 /// Begins a connection, and waits until the server has said how many requests it takes.
 pub async fn open(
-    io: Box<dyn Io>,
+    io: Box<dyn Duplex>,
     settings: &Settings,
     crowd: &Rc<Crowd>,
 ) -> Result<(http2::SendRequest<Outgoing>, Rc<Http2>), String> {

@@ -12,8 +12,8 @@ use tokio::task::spawn_local;
 use tokio::time::Instant;
 
 use super::super::crowd::Crowd;
+use super::super::stream::Duplex;
 use super::body::Outgoing;
-use super::dial::Io;
 use super::failure::{Failure, describe};
 use super::http2::{self as many, Http2};
 use super::settings::Settings;
@@ -42,7 +42,12 @@ enum Sender {
 }
 
 impl Link {
-    pub async fn open(io: Box<dyn Io>, http2: bool, settings: &Settings, crowd: &Rc<Crowd>) -> Result<Self, String> {
+    pub async fn open(
+        io: Box<dyn Duplex>,
+        http2: bool,
+        settings: &Settings,
+        crowd: &Rc<Crowd>,
+    ) -> Result<Self, String> {
         let sender = match http2 {
             true => many::open(io, settings, crowd).await.map(|(sender, http2)| Sender::Http2(sender, http2))?,
             false => speak_http1(io, crowd).await.map_err(|error| describe(&error))?,
@@ -133,7 +138,7 @@ impl Rest<'_> {
     }
 }
 
-async fn speak_http1(io: Box<dyn Io>, crowd: &Rc<Crowd>) -> hyper::Result<Sender> {
+async fn speak_http1(io: Box<dyn Duplex>, crowd: &Rc<Crowd>) -> hyper::Result<Sender> {
     let (sender, connection) =
         http1::Builder::new().max_buf_size(MAX_HEADER_BYTES as usize).handshake(TokioIo::new(io)).await?;
     let member = crowd.join();

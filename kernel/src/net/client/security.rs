@@ -5,8 +5,8 @@ use std::{fmt, io};
 use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
+use super::super::stream::Duplex;
 use super::super::tls::{self, TlsError, Trust};
-use super::dial::Io;
 use super::failure::describe;
 use super::settings::{Protocol, Tls};
 
@@ -39,7 +39,7 @@ impl Security {
     }
 
     /// Shakes hands, and says whether HTTP/2 is spoken.
-    pub async fn secure(&self, io: Box<dyn Io>) -> Result<(Box<dyn Io>, bool), String> {
+    pub async fn secure(&self, io: Box<dyn Duplex>) -> Result<(Box<dyn Duplex>, bool), String> {
         let stream = self.connector.connect(self.name.clone(), io).await.map_err(|error| reason(&error))?;
         let protocol = stream.get_ref().1.alpn_protocol();
         let http2 = protocol.map_or(self.http2, |name| name == b"h2");

@@ -2,14 +2,14 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::dial::Io;
+use super::super::stream::Duplex;
 use super::settings::Tunnel;
 
 /// Of a proxy's answer.
 const MAX_HEAD: usize = 16 * 1024;
 
 /// Asks a proxy, to which there is a connection, for one to the server.
-pub async fn open(io: &mut dyn Io, tunnel: &Tunnel) -> Result<(), String> {
+pub async fn open(io: &mut dyn Duplex, tunnel: &Tunnel) -> Result<(), String> {
     let Tunnel { authority, authorization } = tunnel;
     let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
     if let Some(credentials) = authorization {
