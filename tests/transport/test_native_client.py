@@ -318,12 +318,14 @@ async def test_a_server_that_speaks_something_else() -> None:
 async def test_a_call_that_is_cancelled_is_broken_off() -> None:
     """The server hears of it, and the connection stays."""
     codes: list[bytes] = []
+    arrived = asyncio.Event()
 
     async def wait(connection: Connection) -> None:
         async for stream in connection.requests():
             if connection.messages[stream][5:] != BATCH.encode():
                 connection.answer(stream, b"taken")
                 continue
+            arrived.set()
             frame = await connection.read()
             while frame.type != Type.RST_STREAM:
                 frame = await connection.read()
@@ -331,8 +333,7 @@ async def test_a_call_that_is_cancelled_is_broken_off() -> None:
 
     async with raw_http2(wait) as address, client_to(address) as client:
         call = asyncio.create_task(client.call(BATCH))
-        await until(lambda: client.counts().connected)
-        await asyncio.sleep(0.05)
+        await asyncio.wait_for(arrived.wait(), 10)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
