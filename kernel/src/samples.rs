@@ -61,8 +61,10 @@ pub fn visit(request: &[u8], mut show: impl FnMut(&ResourceView<'_>, &ScopeView<
         };
         let resource = ResourceView::decode(body(1), body(3));
         for scope_spans in fields(resource_spans.bytes).filter(|field| field.number == 2) {
-            let scope = fields(scope_spans.bytes).find(|field| field.number == 1);
-            let scope = ScopeView::decode(scope.map_or(&[], |field| field.bytes), &[]);
+            let body = |number| {
+                fields(scope_spans.bytes).find(|field| field.number == number).map_or(&[][..], |field| field.bytes)
+            };
+            let scope = ScopeView::decode(body(1), body(3));
             for field in fields(scope_spans.bytes).filter(|field| field.number == 2) {
                 let mut span = SpanView::default();
                 span.load(field.bytes, everything);

@@ -5,7 +5,7 @@
 //! - strings are UTF-8, and varints no longer than strict parsers take them;
 //! - a field that is not repeated stands at most once in its message, and of a oneof at most one member;
 //! - the occurrences of a repeated field stand together;
-//! - a resource stands before its scopes, a scope before its spans.
+//! - a resource stands before its scopes, a scope before its spans, and a schema URL behind them.
 //!
 //! Every SDK writes requests in this form. Others go through [`crate::normalize`].
 

@@ -184,9 +184,10 @@ impl Shape {
         self
     }
 
-    /// The same message, with field 1, which says what field 2 belongs to, in front of it.
+    /// The same message, with field 1, which says what field 2 belongs to, in front of it, and field 3 behind.
     const fn with_header(mut self) -> Self {
-        self.rules[1 << 3 | WireType::Len as usize].forbids |= 1 << 2;
+        self.rules[1 << 3 | WireType::Len as usize].forbids |= 1 << 2 | 1 << 3;
+        self.rules[2 << 3 | WireType::Len as usize].forbids |= 1 << 3;
         self
     }
 

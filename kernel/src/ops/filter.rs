@@ -191,11 +191,11 @@ impl Op for FilterOp {
         verdict(self.matches(&self.resource, &Subject::of_resource(resource), counts))
     }
 
-    fn scope(&self, scope: &ScopeView<'_>, resource: &ResourceView<'_>, counts: &mut Counts) -> Verdict {
+    fn scope<'a>(&'a self, scope: &mut ScopeView<'a>, resource: &mut ResourceView<'a>, counts: &mut Counts) -> Verdict {
         verdict(self.matches(&self.scope, &Subject::of_scope(scope, resource), counts))
     }
 
-    fn span(&self, span: &mut SpanView<'_>, place: &Place<'_, '_>, counts: &mut Counts) -> Verdict {
+    fn span<'a>(&'a self, span: &mut SpanView<'a>, place: &mut Place<'_, 'a>, counts: &mut Counts) -> Verdict {
         if self.matches(&self.span, &Subject::of_span(span, place.scope, place.resource), counts)
             || self.leaves_out(span, place)
         {

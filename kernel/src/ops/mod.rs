@@ -79,11 +79,11 @@ pub struct Levels {
     pub span: bool,
 }
 
-/// Where a span stands, and who sent it.
+/// Where a span stands, and who sent it. Only an op that [`Op::writes_outwards`] may change what encloses the span.
 pub struct Place<'v, 'a> {
     pub origin: Option<&'a Origin>,
-    pub resource: &'v ResourceView<'a>,
-    pub scope: &'v ScopeView<'a>,
+    pub resource: &'v mut ResourceView<'a>,
+    pub scope: &'v mut ScopeView<'a>,
 }
 
 /// One thing to do with every resource, scope or span that passes.
@@ -97,8 +97,19 @@ pub trait Op: Send + Sync {
     /// Where it wants to be called.
     fn levels(&self) -> Levels;
 
-    /// Whether it changes resources. Ops before it then keep seeing the resource as it was.
+    /// Whether it changes resources when it is called for them. Ops before it then keep seeing the resource as it was.
     fn writes_resource(&self) -> bool {
+        false
+    }
+
+    /// The same for scopes.
+    fn writes_scope(&self) -> bool {
+        false
+    }
+
+    /// Whether it changes what encloses that which it is called for: the resource or scope of a span, the resource
+    /// of a scope. It then has a walk of its own, since ops behind it must see what the last span made of them.
+    fn writes_outwards(&self) -> bool {
         false
     }
 
@@ -131,11 +142,16 @@ pub trait Op: Send + Sync {
         Verdict::Keep
     }
 
-    fn scope(&self, _scope: &ScopeView<'_>, _resource: &ResourceView<'_>, _counts: &mut Counts) -> Verdict {
+    fn scope<'a>(
+        &'a self,
+        _scope: &mut ScopeView<'a>,
+        _resource: &mut ResourceView<'a>,
+        _counts: &mut Counts,
+    ) -> Verdict {
         Verdict::Keep
     }
 
-    fn span<'a>(&'a self, _span: &mut SpanView<'a>, _place: &Place<'_, 'a>, _counts: &mut Counts) -> Verdict {
+    fn span<'a>(&'a self, _span: &mut SpanView<'a>, _place: &mut Place<'_, 'a>, _counts: &mut Counts) -> Verdict {
         Verdict::Keep
     }
 }

@@ -153,7 +153,7 @@ impl Op for SamplerOp {
         TALLIES
     }
 
-    fn span<'a>(&'a self, span: &mut SpanView<'a>, _: &Place<'_, 'a>, counts: &mut Counts) -> Verdict {
+    fn span<'a>(&'a self, span: &mut SpanView<'a>, _: &mut Place<'_, 'a>, counts: &mut Counts) -> Verdict {
         let (randomness, mut policy, tracestate, threshold) = self.judge(span);
         let failed = if self.fail_closed { NEVER } else { 0 };
         let mut threshold = threshold.unwrap_or(failed);

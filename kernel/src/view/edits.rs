@@ -23,14 +23,17 @@ pub struct Edits {
     scratch: Vec<u8>,
     /// By how many bytes the chunk grows so far.
     growth: isize,
+    /// How many of the list do something. The others are places for what turned out to stay as it is.
+    made: usize,
 }
 
-/// A message that was opened and will be closed.
+/// A place that was opened, for what is decided further on.
 #[derive(Debug)]
 pub struct Mark {
     index: usize,
     scratch: usize,
     growth: isize,
+    made: usize,
 }
 
 impl Edits {
@@ -40,30 +43,39 @@ impl Edits {
         write(&mut self.scratch);
         let new_end = self.scratch.len();
         self.growth += (new_end - new_start) as isize - (end - start) as isize;
+        self.made += 1;
         self.list.push(Edit { start, end, new_start, new_end });
     }
 
     /// Remembers the place of something that may be decided later: a length, a resource.
     pub fn open(&mut self, start: usize) -> Mark {
-        let mark = Mark { index: self.list.len(), scratch: self.scratch.len(), growth: self.growth };
+        let mark = Mark { index: self.list.len(), scratch: self.scratch.len(), growth: self.growth, made: self.made };
         self.list.push(Edit { start, end: start, new_start: 0, new_end: 0 });
         mark
+    }
+
+    /// Replaces the bytes from `start` to `end`, between which the mark was set, by what `write` appends.
+    pub fn fill(&mut self, mark: &Mark, start: usize, end: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let new_start = self.scratch.len();
+        write(&mut self.scratch);
+        let new_end = self.scratch.len();
+        self.growth += (new_end - new_start) as isize - (end - start) as isize;
+        self.made += 1;
+        self.list[mark.index] = Edit { start, end, new_start, new_end };
     }
 
     /// Closes a message field whose tag and length stand from `start` to `body` and whose body ends at
     /// `end`: corrects the length if anything inside changed, and tells whether it did.
     pub fn close(&mut self, mark: &Mark, number: u32, start: usize, body: usize, end: usize) -> bool {
-        if self.list.len() == mark.index + 1 {
-            self.list.pop();
+        if self.made == mark.made {
+            self.list.truncate(mark.index);
             return false;
         }
         let length = (end - body) as isize + self.growth - mark.growth;
-        let new_start = self.scratch.len();
-        wire::put_tag(&mut self.scratch, number, WireType::Len);
-        wire::put_varint(&mut self.scratch, length as u64);
-        let new_end = self.scratch.len();
-        self.growth += (new_end - new_start) as isize - (body - start) as isize;
-        self.list[mark.index] = Edit { start, end: body, new_start, new_end };
+        self.fill(mark, start, body, |out| {
+            wire::put_tag(out, number, WireType::Len);
+            wire::put_varint(out, length as u64);
+        });
         true
     }
 
@@ -72,11 +84,12 @@ impl Edits {
         self.list.truncate(mark.index);
         self.scratch.truncate(mark.scratch);
         self.growth = mark.growth;
+        self.made = mark.made;
         self.replace(start, end, |_| {});
     }
 
     pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.made == 0
     }
 
     /// The source with all edits made. The edits are gone afterwards.
@@ -103,5 +116,6 @@ impl Edits {
         self.list.clear();
         self.scratch.clear();
         self.growth = 0;
+        self.made = 0;
     }
 }

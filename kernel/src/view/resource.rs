@@ -1,9 +1,9 @@
 //! The resource of a `ResourceSpans`, with its schema URL.
 
+use std::borrow::Cow;
+
 use super::map::Map;
-use super::slots::Slots;
-use crate::view::Edits;
-use crate::wire::{self, Field, fields};
+use crate::wire::{self, fields};
 
 const ATTRIBUTES: u32 = 1;
 const DROPPED_ATTRIBUTES: u32 = 2;
@@ -11,18 +11,19 @@ const DROPPED_ATTRIBUTES: u32 = 2;
 /// What all spans of a `ResourceSpans` share.
 #[derive(Clone, Debug, Default)]
 pub struct ResourceView<'a> {
-    slots: Slots<3>,
+    body: &'a [u8],
     attributes: Map<'a>,
     dropped_attributes_count: u32,
-    schema_url: &'a [u8],
+    changed: bool,
+    schema_url: Cow<'a, [u8]>,
+    schema_url_changed: bool,
 }
 
 impl<'a> ResourceView<'a> {
     /// Reads the body of the `Resource` message, and the schema URL that stands beside it.
     pub fn decode(resource: &'a [u8], schema_url: &'a [u8]) -> Self {
-        let mut view = Self { schema_url, ..Self::default() };
+        let mut view = Self { body: resource, schema_url: Cow::Borrowed(schema_url), ..Self::default() };
         for field in fields(resource) {
-            view.slots.note(&field);
             match field.number {
                 ATTRIBUTES => view.attributes.load(field.bytes),
                 DROPPED_ATTRIBUTES => view.dropped_attributes_count = field.scalar as u32,
@@ -45,41 +46,37 @@ impl<'a> ResourceView<'a> {
     }
 
     pub fn schema_url(&self) -> &[u8] {
-        self.schema_url
+        &self.schema_url
     }
 
+    pub fn set_dropped_attributes_count(&mut self, count: u32) {
+        self.dropped_attributes_count = count;
+        self.changed = true;
+    }
+
+    pub fn set_schema_url(&mut self, url: Cow<'a, [u8]>) {
+        self.schema_url = url;
+        self.schema_url_changed = true;
+    }
+
+    /// Whether the `Resource` message is another one now.
     pub fn is_changed(&self) -> bool {
-        self.slots.is_touched() || self.attributes.is_changed()
+        self.changed || self.attributes.is_changed()
     }
 
-    /// Writes what changed. `field` is the resource as it stands in the message whose body begins at
-    /// `base`; where there was none, a new one is put at `base`.
-    pub fn write(&self, field: Option<&Field<'a>>, base: usize, edits: &mut Edits) {
-        let mut slots = self.slots.clone();
-        if self.attributes.is_changed() {
-            slots.touch(ATTRIBUTES);
-        }
-        match field {
-            Some(field) => {
-                let mark = edits.open(base + field.start);
-                slots.write(base + field.body, field.bytes.len(), edits, |number, out| self.encode(number, out));
-                edits.close(&mark, 1, base + field.start, base + field.body, base + field.end);
-            }
-            None => edits.replace(base, base, |out| {
-                wire::put_message(out, 1, |out| {
-                    (ATTRIBUTES..=DROPPED_ATTRIBUTES).for_each(|number| self.encode(number, out))
-                });
-            }),
-        }
+    /// Whether the schema URL beside it is another one now.
+    pub fn has_new_schema_url(&self) -> bool {
+        self.schema_url_changed
     }
 
-    fn encode(&self, number: u32, out: &mut Vec<u8>) {
-        match number {
-            ATTRIBUTES => self.attributes.encode(ATTRIBUTES, out),
-            _ if self.dropped_attributes_count != 0 => {
-                wire::put_varint_field(out, DROPPED_ATTRIBUTES, u64::from(self.dropped_attributes_count));
-            }
-            _ => {}
+    /// Appends the body of the `Resource`: known fields as they are now, others as they came.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        self.attributes.encode(ATTRIBUTES, out);
+        if self.dropped_attributes_count != 0 {
+            wire::put_varint_field(out, DROPPED_ATTRIBUTES, u64::from(self.dropped_attributes_count));
+        }
+        for field in fields(self.body).filter(|field| field.number > DROPPED_ATTRIBUTES) {
+            out.extend_from_slice(&self.body[field.start..field.end]);
         }
     }
 }

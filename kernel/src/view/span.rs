@@ -49,6 +49,7 @@ pub struct SpanView<'a> {
     events: Vec<EventView<'a>>,
     events_changed: bool,
     dropped_events_count: u32,
+    /// Links that are left: all that came, or none.
     link_count: usize,
     dropped_links_count: u32,
     status: Status<'a>,
@@ -166,6 +167,11 @@ impl<'a> SpanView<'a> {
         &self.events
     }
 
+    /// The event at `index` for change; panics if there is none.
+    pub fn event_mut(&mut self, index: usize) -> &mut EventView<'a> {
+        &mut self.events[index]
+    }
+
     /// Removes the events that `keep` refuses and tells how many went.
     pub fn retain_events(&mut self, keep: impl FnMut(&EventView<'a>) -> bool) -> usize {
         let before = self.events.len();
@@ -195,14 +201,75 @@ impl<'a> SpanView<'a> {
         self.flags
     }
 
+    /// 16 bytes, or none.
+    pub fn set_trace_id(&mut self, trace_id: Cow<'a, [u8]>) {
+        self.trace_id = trace_id;
+        self.slots.touch(TRACE_ID);
+    }
+
+    /// 8 bytes, or none.
+    pub fn set_span_id(&mut self, span_id: Cow<'a, [u8]>) {
+        self.span_id = span_id;
+        self.slots.touch(SPAN_ID);
+    }
+
     pub fn set_trace_state(&mut self, trace_state: Cow<'a, [u8]>) {
         self.trace_state = trace_state;
         self.slots.touch(TRACE_STATE);
     }
 
+    /// 8 bytes, or none.
+    pub fn set_parent_span_id(&mut self, parent_span_id: Cow<'a, [u8]>) {
+        self.parent_span_id = parent_span_id;
+        self.slots.touch(PARENT_SPAN_ID);
+    }
+
     pub fn set_name(&mut self, name: Cow<'a, [u8]>) {
         self.name = name;
         self.slots.touch(NAME);
+    }
+
+    pub fn set_kind(&mut self, kind: i32) {
+        self.kind = kind;
+        self.slots.touch(KIND);
+    }
+
+    pub fn set_start_time_unix_nano(&mut self, start_time_unix_nano: u64) {
+        self.start_time_unix_nano = start_time_unix_nano;
+        self.slots.touch(START_TIME);
+    }
+
+    pub fn set_end_time_unix_nano(&mut self, end_time_unix_nano: u64) {
+        self.end_time_unix_nano = end_time_unix_nano;
+        self.slots.touch(END_TIME);
+    }
+
+    pub fn set_dropped_attributes_count(&mut self, dropped_attributes_count: u32) {
+        self.dropped_attributes_count = dropped_attributes_count;
+        self.slots.touch(DROPPED_ATTRIBUTES);
+    }
+
+    pub fn set_dropped_events_count(&mut self, dropped_events_count: u32) {
+        self.dropped_events_count = dropped_events_count;
+        self.slots.touch(DROPPED_EVENTS);
+    }
+
+    pub fn set_dropped_links_count(&mut self, dropped_links_count: u32) {
+        self.dropped_links_count = dropped_links_count;
+        self.slots.touch(DROPPED_LINKS);
+    }
+
+    pub fn set_flags(&mut self, flags: u32) {
+        self.flags = flags;
+        self.slots.touch(FLAGS);
+    }
+
+    /// Removes all links.
+    pub fn clear_links(&mut self) {
+        if self.link_count > 0 {
+            self.link_count = 0;
+            self.slots.touch(LINKS);
+        }
     }
 
     pub fn set_status(&mut self, status: Status<'a>) {
@@ -223,18 +290,42 @@ impl<'a> SpanView<'a> {
         }
     }
 
+    /// Appends the field of this number as it is now; nothing if it is the default.
     fn encode(&self, number: u32, out: &mut Vec<u8>) {
         match number {
-            TRACE_STATE if !self.trace_state.is_empty() => wire::put_bytes(out, TRACE_STATE, &self.trace_state),
-            NAME if !self.name.is_empty() => wire::put_bytes(out, NAME, &self.name),
+            TRACE_ID => put_text(out, number, &self.trace_id),
+            SPAN_ID => put_text(out, number, &self.span_id),
+            TRACE_STATE => put_text(out, number, &self.trace_state),
+            PARENT_SPAN_ID => put_text(out, number, &self.parent_span_id),
+            NAME => put_text(out, number, &self.name),
+            KIND => put_number(out, number, self.kind as i64 as u64),
+            START_TIME if self.start_time_unix_nano != 0 => wire::put_fixed64(out, number, self.start_time_unix_nano),
+            END_TIME if self.end_time_unix_nano != 0 => wire::put_fixed64(out, number, self.end_time_unix_nano),
             ATTRIBUTES => self.attributes.encode_from(self.body, ATTRIBUTES, out),
+            DROPPED_ATTRIBUTES => put_number(out, number, u64::from(self.dropped_attributes_count)),
             EVENTS => {
                 for event in &self.events {
                     wire::put_message(out, EVENTS, |out| event.encode(out));
                 }
             }
+            DROPPED_EVENTS => put_number(out, number, u64::from(self.dropped_events_count)),
+            DROPPED_LINKS => put_number(out, number, u64::from(self.dropped_links_count)),
             STATUS => wire::put_message(out, STATUS, |out| self.status.encode(out)),
+            FLAGS if self.flags != 0 => wire::put_fixed32(out, number, self.flags),
+            // Links are touched when they all went.
             _ => {}
         }
+    }
+}
+
+fn put_text(out: &mut Vec<u8>, number: u32, text: &[u8]) {
+    if !text.is_empty() {
+        wire::put_bytes(out, number, text);
+    }
+}
+
+fn put_number(out: &mut Vec<u8>, number: u32, value: u64) {
+    if value != 0 {
+        wire::put_varint_field(out, number, value);
     }
 }

@@ -96,7 +96,7 @@ impl Op for AttributesOp {
         self.actions.read_origin()
     }
 
-    fn span<'a>(&'a self, span: &mut SpanView<'a>, place: &Place<'_, 'a>, _counts: &mut Counts) -> Verdict {
+    fn span<'a>(&'a self, span: &mut SpanView<'a>, place: &mut Place<'_, 'a>, _counts: &mut Counts) -> Verdict {
         let matches = |matcher: &Matcher| matcher.matches(span, place);
         if !self.include.as_ref().is_none_or(matches) || self.exclude.as_ref().is_some_and(matches) {
             return Verdict::Keep;
