@@ -32,7 +32,10 @@ class MalformedInput(ValueError):
     """The bytes are not an OTLP trace request. The text says what, where, and at which byte, or line and column."""
 
 class OptionError(ValueError):
-    """An op or TLS cannot work with a setting. `args` is `(path, message)`: where the option is in the component."""
+    """An op or TLS cannot work with a setting. `args` is `(path, message)`: where the option is in the component.
+
+    Where an op has several, they come as an `ExceptionGroup`.
+    """
 
 class KernelPanic(RuntimeError):
     """A bug in the kernel, caught. The call had no effect."""
@@ -233,8 +236,8 @@ class Plan:
     """Stages in order, and a hold at the end: what a server runs in place of a pipeline's front."""
 
     def __new__(cls, stages: Sequence[Gate | Program], hold: Hold) -> Self: ...
-    def consume(self, batch: SpanBatch, now: float) -> tuple[str, float | None] | None:
-        """Take a batch wholly, or say why not, and after how many seconds it may come again if that is known."""
+    def consume(self, batch: SpanBatch, now: float) -> tuple[str, float | None, bool] | None:
+        """Take a batch wholly, or say why not, after how many seconds it may come, and whether it never may."""
     def counts(self) -> list[StageCounts]:
         """What was counted since the last call: an entry for each stage, and one for the hold."""
 

@@ -148,7 +148,11 @@ class SpanOp(ABC):
 
     @abstractmethod
     def ops(self) -> list[Op]:
-        """What the kernel shall do, in order. Raises the kernel's `OptionError` for a setting it cannot use."""
+        """What the kernel shall do, in order.
+
+        Raises the kernel's `OptionError` for a setting it cannot use, or an `ExceptionGroup` of them. `collector.ops`
+        builds several ops with one report.
+        """
 
     def committed(self, counts: list[OpCounts]) -> None:
         """Hear what a pass did, one entry for each of `ops`, once the batch was taken downstream.

@@ -41,6 +41,7 @@ from collector.ledger import (
     ReceiverAccounts,
 )
 from collector.offload import Offload, offload
+from collector.ops import option_errors
 from collector.program import Member, ProgramProcessor
 from collector.sending.sender import Sender
 from collector.spans import SpanBatch
@@ -130,13 +131,13 @@ class _Builder:
         where = f"{kind.section}::{id}"
         try:
             yield
-        except OptionError as error:
-            path, message = error.args
-            self.problems.append(f"{where}::{path}: {message}" if path else f"{where}: {message}")
         except FieldError as error:
             self.problems.append(f"{where}::{error}")
         except ConfigError as error:
             self.problems += [f"{where}::{line}" for line in str(error).splitlines()]
+        except (OptionError, ExceptionGroup) as error:
+            for path, message in (each.args for each in option_errors(error)):
+                self.problems.append(f"{where}::{path}: {message}" if path else f"{where}: {message}")
 
     def _settings(self, kind: Kind, id: str, account: AccountT, pipeline: str = "") -> Settings[AccountT]:
         return Settings(

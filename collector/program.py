@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from collector._kernel import Op, OpCounts, Program, StageCounts
 from collector.component import Component, Consumer, SpanOp
-from collector.errors import RetryableError
+from collector.errors import PermanentError
 from collector.offload import Stage
 from collector.spans import SpanBatch
 
@@ -69,7 +69,7 @@ class ProgramProcessor(Component):
         else:
             result = await asyncio.to_thread(self._program.run, batch)
         if result.refusal is not None:
-            raise RetryableError(result.refusal)
+            raise PermanentError(result.refusal)
         if len(result.batch):
             await self.next.consume(result.batch)
         self._commit(len(batch), result.counts)

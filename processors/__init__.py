@@ -7,5 +7,6 @@ FACTORIES: dict[str, str] = {
     "memory_limiter": "processors.memory_limiter:MemoryLimiterProcessor",
     "probabilistic_sampler": "processors.probabilistic_sampler:ProbabilisticSamplerProcessor",
     "resource": "processors.resource:ResourceProcessor",
+    "transform": "processors.transform:TransformProcessor",
 }
 """Type → lazy reference `module:Class`."""

@@ -24,23 +24,14 @@ What a condition is asked about is told by its paths. One without any, `IsRootSp
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-
+from collector import ops
 from collector._kernel import Op, OpCounts
 from collector.component import Settings, SpanOp
-from collector.config.types import ANY_CASE, Config, FieldError, Notice, Section
+from collector.config.types import Config, FieldError, Section
 from collector.ledger import ProcessorAccount
 from collector.telemetry.metrics import MetricKind, Sample
 from processors.matching import MatchConfig, settings_of
-
-OtherSignal = Annotated[Any, Notice("has no effect here: Spanmill takes traces only")]
-
-
-ErrorMode = Annotated[Literal["ignore", "silent", "propagate"], ANY_CASE]
-"""What becomes of a condition that cannot be evaluated."""
-
-Context = Annotated[Literal["resource", "scope", "span", "spanevent"], ANY_CASE]
-"""What a condition is asked about."""
+from processors.ottl import Context, ErrorMode, Failures, OtherSignal
 
 
 class TraceConditions(Config):
@@ -84,8 +75,9 @@ class FilterConfig(Config):
 
     error_mode: ErrorMode = "ignore"
     """What becomes of a condition that cannot be evaluated, because a function is given a missing attribute, say.
-    `ignore`: it counts as false, and a warning says so once. `silent`: no warning either. `propagate`: the whole
-    request is refused, and its sender may try again."""
+    `ignore`: it counts as false, and a warning says so now and then. `silent`: no warning either. Both count it
+    in `spanmill_processor_failed_evaluations`. `propagate`: the whole
+    request is refused for good, with what failed as the message."""
 
     trace_conditions: list[str | TraceConditions] = []
     """OTTL conditions, or groups of them with a `context` each. A list has one kind or the other."""
@@ -127,7 +119,7 @@ class FilterProcessor(SpanOp):
     def __init__(self, config: FilterConfig, settings: Settings[ProcessorAccount]) -> None:
         super().__init__(config, settings)
         self._filtered = 0
-        self._warned = False
+        self._failures = Failures(settings, "a condition counts as false where it fails")
         settings.metrics.register(
             "otelcol_processor_filter_spans_filtered",
             MetricKind.COUNTER,
@@ -137,17 +129,12 @@ class FilterProcessor(SpanOp):
 
     def ops(self) -> list[Op]:
         """One for each group of conditions."""
-        return [Op("filter", settings) for settings in _op_settings(self.config)]
+        return ops.build("filter", _op_settings(self.config))
 
     def committed(self, counts: list[OpCounts]) -> None:
-        """Count what was dropped, and warn once of conditions that fail."""
+        """Count what was dropped, and what failed."""
         self._filtered += sum(count.dropped for count in counts)
-        failure = next((count.first_failure for count in counts if count.first_failure), None)
-        if failure and not self._warned:
-            self._warned = True
-            self.settings.logger.warning(
-                "a condition counts as false where it fails, and this is said once: %s", failure
-            )
+        self._failures.note(counts)
 
 
 def _op_settings(config: FilterConfig) -> list[dict[str, object]]:

@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from otlp_strategies import requests
 
 from collector.component import Kind, Processor
-from collector.errors import ConsumeError
+from collector.errors import ConsumeError, PermanentError
 from collector.pipeline import build
 from collector.service import Service
 from collector.spans import SpanBatch
@@ -70,17 +70,17 @@ service: {{pipelines: {{traces: {{receivers: [{receiver}], processors: {names}, 
 """
 
 
-async def _in_python(service: Service, batch: SpanBatch) -> tuple[str, float | None] | None:
+async def _in_python(service: Service, batch: SpanBatch) -> tuple[str, float | None, bool] | None:
     feed = service.machine.receivers["feed"]
     assert isinstance(feed, Feed)
     try:
         await feed.next.consume(batch)
     except ConsumeError as error:
-        return str(error), getattr(error, "retry_after", None)
+        return str(error), getattr(error, "retry_after", None), isinstance(error, PermanentError)
     return None
 
 
-async def _in_kernel(service: Service, batch: SpanBatch) -> tuple[str, float | None] | None:
+async def _in_kernel(service: Service, batch: SpanBatch) -> tuple[str, float | None, bool] | None:
     offload = service.machine.receivers["feed"].offload
     assert offload
     return offload.plan.consume(batch, asyncio.get_running_loop().time())

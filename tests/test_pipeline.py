@@ -162,7 +162,7 @@ async def test_an_op_that_was_told_to_propagate_refuses_the_batch() -> None:
     """`error_mode: propagate` turns a failed evaluation into a refusal, and nothing is counted."""
     sections = """drop: {condition: 'Substring(name, 0, 99) == "x"', error_mode: propagate}"""
     async with running(one_pipeline("drop", sections=sections)) as service:
-        with pytest.raises(RetryableError):
+        with pytest.raises(PermanentError):
             await feed(service).send(make_spans(1))
 
         assert sink(service).calls == 0

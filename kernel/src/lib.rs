@@ -16,6 +16,7 @@ pub mod camel;
 #[cfg(feature = "net")]
 pub mod compress;
 pub mod error;
+pub mod glob;
 pub mod hex;
 pub mod json;
 pub mod merge;

@@ -24,6 +24,11 @@ pub fn text<'v>(value: &'v Value<'_>) -> Cow<'v, [u8]> {
     }
 }
 
+/// Whether a character begins at this byte, or the text ends.
+pub fn is_boundary(text: &[u8], at: usize) -> bool {
+    text.get(at).is_none_or(|byte| byte & 0xc0 != 0x80)
+}
+
 fn double(value: f64) -> String {
     if value.is_nan() {
         "NaN".to_owned()

@@ -11,7 +11,7 @@ from collector._kernel import OptionError, Program
 from collector.config.decode import Decoder
 from collector.config.document import Node
 from collector.config.problems import Problems, Where
-from collector.errors import ConfigError, RetryableError
+from collector.errors import ConfigError, PermanentError
 from collector.program import Member, ProgramProcessor
 from collector.spans import SpanBatch, receive
 from collector.telemetry.exposition import exposition
@@ -203,7 +203,7 @@ async def test_propagate_refuses_the_batch() -> None:
     """`propagate` refuses what cannot be judged, and says why; nothing is counted as taken."""
     given = settings()
     processor = FilterProcessor(config({"error_mode": "Propagate", "trace_conditions": [FAILING]}), given)
-    with pytest.raises(RetryableError, match="failed to eval condition: HasPrefix"):
+    with pytest.raises(PermanentError, match="failed to eval condition: HasPrefix"):
         await consume(processor, make_spans(1))
     assert given.account.taken == 0
 

@@ -156,6 +156,7 @@ impl Exchange {
         });
         match consumed {
             Ok(Ok(())) => Answer::Accepted,
+            Ok(Err(refused)) if refused.forever => Answer::Refused(Refusal::new(Code::Internal, refused.message)),
             Ok(Err(refused)) => Answer::Refused(Refusal::not_now(refused.message, refused.retry_after)),
             Err(_) => Answer::Refused(Refusal::new(Code::Internal, "internal error")),
         }

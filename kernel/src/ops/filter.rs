@@ -53,23 +53,33 @@ pub struct ConditionList {
     pub conditions: Vec<String>,
 }
 
+/// A condition, and which counter is its.
+#[derive(Debug)]
+struct Condition {
+    predicate: Predicate,
+    tally: usize,
+}
+
 /// Drops resources, scopes, spans and events.
 #[derive(Debug)]
 pub struct FilterOp {
     error_mode: ErrorMode,
-    resource: Vec<Predicate>,
-    scope: Vec<Predicate>,
-    span: Vec<Predicate>,
-    event: Vec<Predicate>,
+    resource: Vec<Condition>,
+    scope: Vec<Condition>,
+    span: Vec<Condition>,
+    event: Vec<Condition>,
+    /// Where each condition stands.
+    options: Vec<String>,
     include: Option<Matcher>,
     exclude: Option<Matcher>,
     needs: Needs,
 }
 
 impl FilterOp {
-    pub fn new(settings: FilterSettings) -> Result<Self, OptionError> {
+    /// Compiles everything, or says what is wrong with each condition.
+    pub fn new(settings: FilterSettings) -> Result<Self, Vec<OptionError>> {
         let matcher = |settings: Option<MatchSettings>, option: &str| {
-            settings.map(Matcher::new).transpose().map_err(|error| error.within(option))
+            settings.map(Matcher::new).transpose().map_err(|error| vec![error.within(option)])
         };
         let mut op = Self {
             error_mode: settings.error_mode,
@@ -77,6 +87,7 @@ impl FilterOp {
             scope: Vec::new(),
             span: Vec::new(),
             event: Vec::new(),
+            options: Vec::new(),
             include: matcher(settings.include, "spans::include")?,
             exclude: matcher(settings.exclude, "spans::exclude")?,
             needs: Needs::default(),
@@ -84,41 +95,48 @@ impl FilterOp {
         for matcher in [&op.include, &op.exclude].into_iter().flatten() {
             op.needs = op.needs.union(matcher.needs());
         }
+        let mut errors = Vec::new();
         for list in settings.conditions {
             let context = match list.context.as_deref() {
                 None => None,
                 Some(name) => Some(Context::named(name).ok_or_else(|| {
-                    OptionError::new(
-                        &list.option,
-                        format!("must be for resource, scope, span or spanevent, got {name:?}"),
-                    )
+                    let message = format!("must be for resource, scope, span or spanevent, got {name:?}");
+                    vec![OptionError::new(&list.option, message)]
                 })?),
             };
             for (index, condition) in list.conditions.iter().enumerate() {
-                let predicate = Predicate::parse(condition, context)
-                    .map_err(|problem| OptionError::new(format!("{}[{index}]", list.option), problem.to_string()))?;
+                let predicate = match Predicate::parse(condition, context) {
+                    Ok(predicate) => predicate,
+                    Err(problem) => {
+                        errors.push(OptionError::new(format!("{}[{index}]", list.option), problem.to_string()));
+                        continue;
+                    }
+                };
                 op.needs = op.needs.union(predicate.needs());
-                match predicate.context() {
-                    Context::Resource => op.resource.push(predicate),
-                    Context::Scope => op.scope.push(predicate),
-                    Context::Span => op.span.push(predicate),
-                    Context::SpanEvent => op.event.push(predicate),
-                }
+                let level = match predicate.context() {
+                    Context::Resource => &mut op.resource,
+                    Context::Scope => &mut op.scope,
+                    Context::Span => &mut op.span,
+                    Context::SpanEvent => &mut op.event,
+                };
+                level.push(Condition { predicate, tally: op.options.len() });
+                op.options.push(format!("{}[{index}]", list.option));
             }
         }
         op.needs.events |= !op.event.is_empty();
-        Ok(op)
+        if errors.is_empty() { Ok(op) } else { Err(errors) }
     }
 
     /// Whether any of the conditions is true of the subject.
     #[inline]
-    fn matches<'v>(&'v self, conditions: &'v [Predicate], subject: &Subject<'v>, counts: &mut Counts) -> bool {
-        for condition in conditions {
-            match condition.test(subject) {
+    fn matches<'v>(&'v self, conditions: &'v [Condition], subject: &Subject<'v>, counts: &mut Counts) -> bool {
+        for Condition { predicate, tally } in conditions {
+            match predicate.test(subject) {
                 Ok(true) => return true,
                 Ok(false) => {}
                 Err(failure) => {
-                    let text = || format!("failed to eval condition: {}, {failure}", condition.source());
+                    counts.tallies[*tally] += 1;
+                    let text = || format!("failed to eval condition: {}, {failure}", predicate.source());
                     match self.error_mode {
                         ErrorMode::Ignore => counts.fail(text),
                         ErrorMode::Silent => counts.failed += 1,
@@ -181,6 +199,11 @@ impl Op for FilterOp {
     fn prunes(&self) -> Prune {
         let levels = self.levels();
         Prune { scopes: levels.span, resources: levels.span || levels.scope || levels.resource }
+    }
+
+    /// How often each condition failed, by the place where it stands.
+    fn tallies(&self) -> Vec<String> {
+        self.options.clone()
     }
 
     fn can_fail(&self) -> bool {
@@ -311,7 +334,7 @@ mod tests {
         let refuse = |context: Option<&str>, condition: &str| {
             let conditions =
                 vec![list("trace_conditions[1]::conditions", context, &["resource.schema_url == nil", condition])];
-            FilterOp::new(FilterSettings { conditions, ..FilterSettings::default() }).unwrap_err()
+            FilterOp::new(FilterSettings { conditions, ..FilterSettings::default() }).unwrap_err().remove(0)
         };
         let error = refuse(None, r#"IsMtach(span.name, "x")"#);
         assert_eq!(error.path, "trace_conditions[1]::conditions[1]");
@@ -340,7 +363,7 @@ mod tests {
             (Some("span"), "duration > 1", "1:1: unknown path 'duration'; write 'span.end_time - span.start_time'"),
             (Some("span"), r#"name["x"] == 1"#, "1:1: 'name' has nothing to look up with a key"),
             (Some("span"), r#"Len() == 1"#, "1:1: Len takes 1 arguments, got 0"),
-            (Some("span"), r#"Concat("a", "b") == 1"#, "1:8: values must be a list in brackets"),
+            (Some("span"), r#"Concat("a", "b") == 1"#, "1:8: vals must be a list in brackets"),
             (Some("span"), r#"Int("4x") == 1"#, "1:5: target: strconv.ParseInt: parsing \"4x\": invalid syntax"),
             (
                 Some("span"),
@@ -380,7 +403,7 @@ mod tests {
         assert_eq!(kept(by_name("a"), by_name("a")), Vec::<String>::new());
         let error =
             FilterOp::new(FilterSettings { include: Some(MatchSettings::default()), ..FilterSettings::default() });
-        assert_eq!(error.unwrap_err().path, "spans::include::match_type");
+        assert_eq!(error.unwrap_err()[0].path, "spans::include::match_type");
     }
 
     #[test]

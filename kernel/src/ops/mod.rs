@@ -4,6 +4,7 @@ mod attributes;
 mod filter;
 mod matching;
 mod probabilistic_sampler;
+mod transform;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ pub use self::attributes::{AttributesOp, AttributesSettings, ResourceOp, Resourc
 pub use self::filter::{ConditionList, ErrorMode, FilterOp, FilterSettings};
 pub use self::matching::{MatchSettings, Matcher};
 pub use self::probabilistic_sampler::{SamplerOp, SamplerSettings};
+pub use self::transform::{TransformOp, TransformSettings};
 use crate::error::OptionError;
 use crate::origin::Origin;
 use crate::view::{Needs, ResourceView, ScopeView, SpanView};
@@ -129,8 +131,8 @@ pub trait Op: Send + Sync {
     }
 
     /// Names of its own counters.
-    fn tallies(&self) -> &'static [&'static str] {
-        &[]
+    fn tallies(&self) -> Vec<String> {
+        Vec::new()
     }
 
     fn resource<'a>(
@@ -163,21 +165,23 @@ pub struct Prune {
     pub resources: bool,
 }
 
-/// Builds the op of this kind.
-pub fn build<'de, D: Deserializer<'de>>(kind: &str, settings: D) -> Result<Arc<dyn Op>, OptionError> {
-    match kind {
-        "attributes" => Ok(Arc::new(AttributesOp::new(read(settings)?)?)),
-        "filter" => Ok(Arc::new(FilterOp::new(read(settings)?)?)),
-        "probabilistic_sampler" => Ok(Arc::new(SamplerOp::new(&read(settings)?)?)),
-        "resource" => Ok(Arc::new(ResourceOp::new(read(settings)?)?)),
-        _ => Err(OptionError::new("", format!("unknown op {kind:?}"))),
-    }
+/// Builds the op of this kind, or says everything that is wrong with its settings.
+pub fn build<'de, D: Deserializer<'de>>(kind: &str, settings: D) -> Result<Arc<dyn Op>, Vec<OptionError>> {
+    let one = |error: OptionError| vec![error];
+    Ok(match kind {
+        "attributes" => Arc::new(AttributesOp::new(read(settings)?).map_err(one)?),
+        "filter" => Arc::new(FilterOp::new(read(settings)?)?),
+        "probabilistic_sampler" => Arc::new(SamplerOp::new(&read(settings)?).map_err(one)?),
+        "resource" => Arc::new(ResourceOp::new(read(settings)?).map_err(one)?),
+        "transform" => Arc::new(TransformOp::new(read(settings)?)?),
+        _ => return Err(one(OptionError::new("", format!("unknown op {kind:?}")))),
+    })
 }
 
 /// The settings of an op, or the path of the one that is wrong.
-fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(settings: D) -> Result<T, OptionError> {
+fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(settings: D) -> Result<T, Vec<OptionError>> {
     serde_path_to_error::deserialize(settings).map_err(|error| {
         let path = error.path().to_string().replace('.', "::");
-        OptionError::new(if path == "::" { String::new() } else { path }, error.into_inner().to_string())
+        vec![OptionError::new(if path == "::" { String::new() } else { path }, error.into_inner().to_string())]
     })
 }

@@ -149,8 +149,8 @@ impl Op for SamplerOp {
         Prune { scopes: true, resources: true }
     }
 
-    fn tallies(&self) -> &'static [&'static str] {
-        TALLIES
+    fn tallies(&self) -> Vec<String> {
+        TALLIES.iter().map(|name| (*name).to_owned()).collect()
     }
 
     fn span<'a>(&'a self, span: &mut SpanView<'a>, _: &mut Place<'_, 'a>, counts: &mut Counts) -> Verdict {

@@ -3,12 +3,14 @@
 use super::ast::{self, ValueKind};
 use super::context::{Context, Subject};
 use super::datum::Datum;
+use super::editors::{self, Editor};
 use super::eval::{Check, Expression, Key};
-use super::functions::{self, Argument, Function, Kind, Parameter};
+use super::functions::{self, Argument, Kind, Parameter};
 use super::path::{self, ENUMS, Entry, Keys};
 use super::problem::{Problem, guess};
-use crate::pattern;
+use super::target::Target;
 use crate::view::Needs;
+use crate::{glob, pattern};
 
 /// Compiles what belongs to one source text, for one context.
 pub(super) struct Compiler<'s> {
@@ -16,11 +18,20 @@ pub(super) struct Compiler<'s> {
     context: Context,
     /// What must be decoded for what was compiled so far.
     pub needs: Needs,
+    /// The outermost context of which an editor changes something.
+    pub writes: Option<Context>,
+    /// What the text is called in messages.
+    what: &'static str,
 }
 
 impl<'s> Compiler<'s> {
     pub(super) fn new(source: &'s str, context: Context) -> Self {
-        Self { source, context, needs: Needs::default() }
+        Self { source, context, needs: Needs::default(), writes: None, what: "condition" }
+    }
+
+    /// The same for a statement.
+    pub(super) fn statement(source: &'s str, context: Context) -> Self {
+        Self { what: "statement", ..Self::new(source, context) }
     }
 
     fn problem<T>(&self, at: usize, message: impl Into<String>) -> Result<T, Problem> {
@@ -110,7 +121,7 @@ impl<'s> Compiler<'s> {
 
     fn name(&mut self, name: &str, at: usize) -> Result<Expression, Problem> {
         if !self.context.has_enums() {
-            return self.problem(at, format!("{} conditions know no names such as {name}", self.context));
+            return self.problem(at, format!("{} {}s know no names such as {name}", self.context, self.what));
         }
         match ENUMS.iter().find(|(known, _)| *known == name) {
             Some((_, value)) => Ok(Expression::Constant(Datum::Int(*value))),
@@ -125,6 +136,23 @@ impl<'s> Compiler<'s> {
     }
 
     fn path(&mut self, path: &ast::Path) -> Result<Expression, Problem> {
+        let (_, entry, keys) = self.entry(path)?;
+        self.keyed(entry, &path.dotted(), path.at, keys)
+    }
+
+    /// A path that will be written.
+    fn target(&mut self, path: &ast::Path) -> Result<Target, Problem> {
+        let (context, entry, keys) = self.entry(path)?;
+        // What stands in brackets is checked as for reading.
+        self.keyed(entry, &path.dotted(), path.at, keys)?;
+        if !entry.own {
+            self.writes = Some(self.writes.map_or(context, |outermost| outermost.min(context)));
+        }
+        Ok(Target { entry, keys: self.keys(keys)? })
+    }
+
+    /// The path with its context, and the keys behind it.
+    fn entry<'p>(&mut self, path: &'p ast::Path) -> Result<(Context, &'static Entry, &'p [ast::Value]), Problem> {
         let dotted = path.dotted();
         let Some((first, rest)) = path.segments.split_first() else { return self.problem(path.at, "an empty path") };
         if first.name == path::REQUEST {
@@ -136,8 +164,8 @@ impl<'s> Compiler<'s> {
             _ => (self.context, path.segments.as_slice()),
         };
         if context > self.context {
-            return self
-                .problem(path.at, format!("'{dotted}': a {} condition cannot look into a {context}", self.context));
+            let message = format!("'{dotted}': a {} {} cannot look into a {context}", self.context, self.what);
+            return self.problem(path.at, message);
         }
         let name = segments.iter().map(|segment| segment.name.as_str()).collect::<Vec<_>>().join(".");
         let Some(entry) = path::entries(context).iter().find(|entry| entry.name == name) else {
@@ -145,17 +173,17 @@ impl<'s> Compiler<'s> {
             return self.problem(path.at, format!("unknown path '{dotted}'{hint}"));
         };
         if entry.own && context != self.context {
-            return self
-                .problem(path.at, format!("'{dotted}': a {} condition has 'cache' of its own only", self.context));
+            let message = format!("'{dotted}': a {} {} has 'cache' of its own only", self.context, self.what);
+            return self.problem(path.at, message);
         }
         self.needs = self.needs.union(entry.needs());
-        let Some((last, others)) = segments.split_last() else { return Ok(Expression::Path(entry)) };
+        let Some((last, others)) = segments.split_last() else { return Ok((context, entry, &[])) };
         if first.keys.len() + others.iter().map(|segment| segment.keys.len()).sum::<usize>() > 0
             && path.segments.len() > 1
         {
             return self.problem(path.at, format!("'{dotted}': keys can stand behind the last name only"));
         }
-        self.keyed(entry, &dotted, path.at, &last.keys)
+        Ok((context, entry, &last.keys))
     }
 
     fn keyed(
@@ -203,45 +231,74 @@ impl<'s> Compiler<'s> {
             return self.problem(call.at, format!("undefined function {:?}{hint}", call.name));
         };
         if !function.is_in(self.context) {
-            return self
-                .problem(call.at, format!("{} conditions do not have the function {}", self.context, call.name));
+            let message = format!("{} {}s do not have the function {}", self.context, self.what, call.name);
+            return self.problem(call.at, message);
         }
-        let arguments = self.arguments(function, call)?;
+        let arguments = self.arguments(function.name, function.parameters, call)?;
         let constant = function.constant && arguments.iter().all(Argument::is_constant) && call.keys.is_empty();
         let keys = self.keys(&call.keys)?;
         Ok(settle(Expression::Call { function, arguments, keys }, constant))
     }
 
-    fn arguments(&mut self, function: &Function, call: &ast::Call) -> Result<Vec<Argument>, Problem> {
-        let least = function.parameters.iter().filter(|parameter| !parameter.optional).count();
-        if call.arguments.len() > function.parameters.len() || call.arguments.len() < least {
-            let most = function.parameters.len();
+    /// The editor that a statement begins with, and what it is given.
+    pub(super) fn editor(&mut self, call: &ast::Call) -> Result<(&'static Editor, Vec<Argument>), Problem> {
+        let Some(editor) = editors::find(&call.name) else {
+            let known = editors::all().filter(|editor| editor.is_in(self.context)).map(|editor| editor.name);
+            let hint = guess(&call.name, known);
+            return self.problem(call.at, format!("undefined function {:?}{hint}", call.name));
+        };
+        if !editor.is_in(self.context) {
+            let message = format!("{} statements do not have the function {}", self.context, call.name);
+            return self.problem(call.at, message);
+        }
+        let arguments = self.arguments(editor.name, editor.parameters, call)?;
+        if let Err((index, complaint)) = (editor.check)(&arguments) {
+            let parameter = editor.parameters[index].name;
+            let named = |given: &ast::Argument| {
+                given.name.as_deref().is_some_and(|name| is_called(&editor.parameters[index], name))
+            };
+            let given = call.arguments.iter().find(|given| named(given)).or_else(|| call.arguments.get(index));
+            let at = given.map_or(call.at, |given| given.value.at);
+            return self.problem(at, format!("{parameter}: {complaint}"));
+        }
+        Ok((editor, arguments))
+    }
+
+    fn arguments(
+        &mut self,
+        name: &str,
+        parameters: &'static [Parameter],
+        call: &ast::Call,
+    ) -> Result<Vec<Argument>, Problem> {
+        let least = parameters.iter().filter(|parameter| !parameter.optional).count();
+        if call.arguments.len() > parameters.len() || call.arguments.len() < least {
+            let most = parameters.len();
             let expected = if least == most { least.to_string() } else { format!("{least} to {most}") };
             let given = call.arguments.len();
-            return self.problem(call.at, format!("{} takes {expected} arguments, got {given}", function.name));
+            return self.problem(call.at, format!("{} takes {expected} arguments, got {given}", name));
         }
-        let mut arguments: Vec<Argument> = function.parameters.iter().map(|_| Argument::Absent).collect();
+        let mut arguments: Vec<Argument> = parameters.iter().map(|_| Argument::Absent).collect();
         for (position, given) in call.arguments.iter().enumerate() {
             let index = match &given.name {
                 None => position,
-                Some(name) => match function.parameters.iter().position(|parameter| is_called(parameter, name)) {
+                Some(word) => match parameters.iter().position(|parameter| is_called(parameter, word)) {
                     Some(index) => index,
                     None => {
-                        let hint = guess(name, function.parameters.iter().map(|parameter| parameter.name));
-                        let message = format!("{} has no parameter {name}{hint}", function.name);
+                        let hint = guess(word, parameters.iter().map(|parameter| parameter.name));
+                        let message = format!("{name} has no parameter {word}{hint}");
                         return self.problem(given.value.at, message);
                     }
                 },
             };
             if !matches!(arguments[index], Argument::Absent) {
-                let message = format!("{} is given {} twice", function.name, function.parameters[index].name);
+                let message = format!("{} is given {} twice", name, parameters[index].name);
                 return self.problem(given.value.at, message);
             }
-            arguments[index] = self.argument(&function.parameters[index], &given.value)?;
+            arguments[index] = self.argument(&parameters[index], &given.value)?;
         }
-        for (argument, parameter) in arguments.iter().zip(function.parameters) {
+        for (argument, parameter) in arguments.iter().zip(parameters) {
             if matches!(argument, Argument::Absent) && !parameter.optional {
-                return self.problem(call.at, format!("{} lacks its argument {}", function.name, parameter.name));
+                return self.problem(call.at, format!("{} lacks its argument {}", name, parameter.name));
             }
         }
         Ok(arguments)
@@ -258,6 +315,25 @@ impl<'s> Compiler<'s> {
             }
             (Kind::Items | Kind::Texts, _) => {
                 return self.problem(value.at, format!("{name} must be a list in brackets"));
+            }
+            (Kind::Target, ValueKind::Path(path)) => return Ok(Argument::Target(self.target(path)?)),
+            (Kind::Target, _) => return self.problem(value.at, format!("{name} must be a path")),
+            (Kind::Function, ValueKind::Name(word)) => return self.function(word, value.at),
+            (Kind::Function, _) => {
+                return self.problem(value.at, format!("{name} must be the name of a function, such as SHA256"));
+            }
+            (Kind::LiteralInt, kind) if !matches!(kind, ValueKind::Int(_)) => {
+                return self.problem(value.at, format!("{name} must be an integer, written as such"));
+            }
+            (Kind::LiteralText | Kind::Glob, kind) if !matches!(kind, ValueKind::Text(_)) => {
+                return self.problem(value.at, format!("{name} must be a text in double quotes"));
+            }
+            (Kind::Glob, ValueKind::Text(text)) => {
+                let text = String::from_utf8_lossy(text);
+                return match glob::glob(&text) {
+                    Ok(regex) => Ok(Argument::Pattern(regex)),
+                    Err(error) => self.problem(value.at, format!("{text:?} is no pattern: {error}")),
+                };
             }
             (Kind::Pattern, ValueKind::Text(text)) => {
                 let text = String::from_utf8_lossy(text);
@@ -277,6 +353,18 @@ impl<'s> Compiler<'s> {
             return self.problem(value.at, format!("{name}: {failure}"));
         }
         Ok(Argument::Value(expression))
+    }
+
+    /// A function that is handed over by its name.
+    fn function(&self, name: &str, at: usize) -> Result<Argument, Problem> {
+        let texts = || functions::all().filter(|function| function.takes_one_text()).map(|function| function.name);
+        match functions::find(name) {
+            Some(function) if function.takes_one_text() && function.is_in(self.context) => {
+                Ok(Argument::Function(function))
+            }
+            Some(_) => self.problem(at, format!("{name} cannot stand here: it is no function of one text")),
+            None => self.problem(at, format!("undefined function {name}{}", guess(name, texts()))),
+        }
     }
 }
 

@@ -2,12 +2,8 @@
 
 use std::fmt;
 
-use super::ast::{Condition, Node};
 use super::datum::Failure;
-use super::functions;
-use super::path;
-use super::problem::{Problem, guess};
-use crate::view::{EventView, ResourceView, ScopeView, SpanView};
+use crate::view::{EventView, Map, ResourceView, ScopeView, SpanView};
 
 /// The kind of thing that a condition or statement runs once for. Later ones can address earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,49 +44,6 @@ impl Context {
     pub(super) fn has_enums(self) -> bool {
         self >= Self::Span
     }
-
-    /// The context of a condition in which every path says its own: the most specific of these.
-    ///
-    /// Where that one lacks a function or an enum, those that can address it are tried too.
-    pub fn infer(condition: &Condition, source: &str) -> Result<Self, Problem> {
-        let mut chosen: Option<Self> = None;
-        let mut bare: Option<Problem> = None;
-        condition.visit(&mut |node| {
-            if let Node::Path(path) = node {
-                let first = path.segments.first().map_or("", |segment| &segment.name);
-                match Self::of_prefix(first) {
-                    Some(context) => chosen = chosen.max(Some(context)),
-                    None if first == path::REQUEST => {}
-                    None if bare.is_none() => {
-                        let dotted = path.dotted();
-                        let hint = guess(first, Self::ALL.iter().map(|context| context.name()));
-                        let hint = if hint.is_empty() { format!("; write for example 'span.{dotted}'") } else { hint };
-                        let message = format!("path '{dotted}' does not begin with a context{hint}");
-                        bare = Some(Problem::new(source, path.at, message));
-                    }
-                    None => {}
-                }
-            }
-        });
-        if let Some(problem) = bare {
-            return Err(problem);
-        }
-        let Some(chosen) = chosen else {
-            let message = "no path tells the context of this condition; name it with 'context: span'";
-            return Err(Problem::new(source, 0, message));
-        };
-        let fits = |context: Self| {
-            let mut fits = true;
-            condition.visit(&mut |node| match node {
-                Node::Call(call) => fits &= functions::find(&call.name).is_none_or(|function| function.is_in(context)),
-                Node::Name(_) => fits &= context.has_enums(),
-                Node::Path(_) => {}
-            });
-            fits
-        };
-        let fallbacks = [Self::SpanEvent, Self::Span, Self::Scope].into_iter().filter(|context| *context > chosen);
-        Ok([chosen].into_iter().chain(fallbacks).find(|context| fits(*context)).unwrap_or(chosen))
-    }
 }
 
 impl fmt::Display for Context {
@@ -106,6 +59,7 @@ pub struct Subject<'v> {
     scope: Option<&'v ScopeView<'v>>,
     span: Option<&'v SpanView<'v>>,
     event: Option<&'v EventView<'v>>,
+    cache: Option<&'v Map<'v>>,
 }
 
 impl<'v> Subject<'v> {
@@ -124,6 +78,15 @@ impl<'v> Subject<'v> {
     /// The same, for an event of the span.
     pub fn with_event(self, event: &'v EventView<'v>) -> Self {
         Self { event: Some(event), ..self }
+    }
+
+    /// The same, with scratch space.
+    pub(super) fn with_cache(self, cache: &'v Map<'v>) -> Self {
+        Self { cache: Some(cache), ..self }
+    }
+
+    pub(super) fn cache(&self) -> Option<&'v Map<'v>> {
+        self.cache
     }
 
     // Compiling has checked that a condition addresses its context only, so these do not fail.

@@ -8,7 +8,7 @@ use super::compare::compare;
 use super::context::Subject;
 use super::datum::{Datum, Failure, Held};
 use super::functions::{Argument, Arguments, Function};
-use super::path::{Entry, trace_state_member};
+use super::path::{Entry, read_member};
 use crate::view::{Map, Value};
 
 #[derive(Debug)]
@@ -110,6 +110,13 @@ pub(super) enum Key {
     Dynamic(Expression),
 }
 
+impl Key {
+    /// The key as text, where nothing else will do.
+    pub(super) fn text<'v>(&'v self, subject: &Subject<'v>) -> Result<std::borrow::Cow<'v, [u8]>, Failure> {
+        text_key(self, subject)
+    }
+}
+
 impl Expression {
     pub(super) fn is_constant(&self) -> bool {
         matches!(self, Self::Constant(_))
@@ -134,10 +141,8 @@ impl Expression {
         match self {
             Self::Constant(_) | Self::Path(_) | Self::Member { .. } => self.evaluate(subject),
             Self::TraceState { path, key } => match ((path.read)(subject)?, key.evaluate(subject)?) {
-                (Datum::Text(std::borrow::Cow::Borrowed(state)), Datum::Text(key)) => {
-                    Ok(trace_state_member(state, &key))
-                }
-                (_, other) => Err(unresolved("string", &other)),
+                (Datum::Text(std::borrow::Cow::Borrowed(state)), Datum::Text(key)) => Ok(read_member(state, &key)),
+                _ => Err(Failure::new("trace_state indexing type must be a string")),
             },
             Self::List(items) => {
                 let items = items.iter().map(|item| item.evaluate(subject)).collect::<Result<_, _>>()?;
@@ -177,7 +182,7 @@ fn path_map<'v>(path: &Entry, subject: &Subject<'v>) -> Result<&'v Map<'v>, Fail
 }
 
 /// What keys lead to inside a map. A missing key gives nil, a wrong kind of key fails.
-fn member<'v>(map: &'v Map<'v>, keys: &'v [Key], subject: &Subject<'v>) -> Result<Datum<'v>, Failure> {
+pub(super) fn member<'v>(map: &'v Map<'v>, keys: &'v [Key], subject: &Subject<'v>) -> Result<Datum<'v>, Failure> {
     let Some((first, rest)) = keys.split_first() else { return Ok(Datum::Attributes(map)) };
     let key = text_key(first, subject).map_err(|failure| Failure::new(format!("cannot get map value: {failure}")))?;
     let Some(value) = map.get(&key) else { return Ok(Datum::Nil) };
@@ -198,15 +203,7 @@ fn member<'v>(map: &'v Map<'v>, keys: &'v [Key], subject: &Subject<'v>) -> Resul
                 item(&items, index)?.clone()
             }
             other => {
-                let name = match other {
-                    Value::Empty => "Empty",
-                    Value::Str(_) => "Str",
-                    Value::Bool(_) => "Bool",
-                    Value::Int(_) => "Int",
-                    Value::Double(_) => "Double",
-                    _ => "Bytes",
-                };
-                return Err(Failure::new(format!("type {name} does not support string indexing")));
+                return Err(Failure::new(format!("type {} does not support string indexing", other.type_name())));
             }
         };
         at = Held::Owned(Box::new(next));
@@ -219,7 +216,11 @@ fn member<'v>(map: &'v Map<'v>, keys: &'v [Key], subject: &Subject<'v>) -> Resul
 
 fn item<T>(items: &[T], index: i64) -> Result<&T, Failure> {
     let found = usize::try_from(index).ok().and_then(|index| items.get(index));
-    found.ok_or_else(|| Failure::new(format!("index {index} out of bounds")))
+    found.ok_or_else(|| out_of_bounds(index))
+}
+
+pub(super) fn out_of_bounds(index: i64) -> Failure {
+    Failure::new(format!("index {index} out of bounds"))
 }
 
 fn text_key<'v>(key: &'v Key, subject: &Subject<'v>) -> Result<std::borrow::Cow<'v, [u8]>, Failure> {
@@ -246,7 +247,7 @@ fn int_key<'v>(key: &'v Key, subject: &Subject<'v>) -> Result<i64, Failure> {
     Err(Failure::new(format!("unable to resolve an integer index in slice: {failure}")))
 }
 
-fn unresolved(wanted: &str, found: &Datum<'_>) -> Failure {
+pub(super) fn unresolved(wanted: &str, found: &Datum<'_>) -> Failure {
     let found = if matches!(found, Datum::Nil) { "<nil>" } else { found.type_name() };
     Failure::new(format!("could not resolve key for map/slice, expecting '{wanted}' but got '{found}'"))
 }

@@ -13,8 +13,11 @@ mod compare;
 mod compile;
 mod context;
 mod datum;
+mod editors;
 mod eval;
 mod functions;
+mod inference;
+mod item;
 mod json;
 mod lexer;
 mod parser;
@@ -23,10 +26,15 @@ mod predicate;
 mod problem;
 #[cfg(test)]
 mod recorded;
+mod statement;
+mod target;
 mod time;
 
 pub use context::{Context, Subject};
 pub use datum::Failure;
+pub use inference::{Place, infer};
+pub use item::Item;
 pub use parser::{parse_condition, parse_statement};
 pub use predicate::Predicate;
 pub use problem::Problem;
+pub use statement::Statement;

@@ -4,6 +4,8 @@ use super::compile::Compiler;
 use super::context::{Context, Subject};
 use super::datum::Failure;
 use super::eval::Check;
+use super::inference::infer_condition;
+use super::item::Item;
 use super::parser::parse_condition;
 use super::problem::Problem;
 use crate::view::Needs;
@@ -23,7 +25,7 @@ impl Predicate {
         let condition = parse_condition(source)?;
         let context = match context {
             Some(context) => context,
-            None => Context::infer(&condition, source)?,
+            None => infer_condition(source)?,
         };
         let mut compiler = Compiler::new(source, context);
         let check = compiler.condition(&condition)?;
@@ -49,5 +51,10 @@ impl Predicate {
     #[inline]
     pub fn test<'v>(&'v self, subject: &Subject<'v>) -> Result<bool, Failure> {
         self.check.test(subject)
+    }
+
+    /// The same for an item that statements work on.
+    pub fn test_item(&self, item: &Item<'_, '_>) -> Result<bool, Failure> {
+        self.check.test(&item.subject())
     }
 }

@@ -1,5 +1,7 @@
 //! What the Go collector answered, release 0.160: values, conditions and the table of comparisons.
 
+mod editors;
+
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
@@ -209,7 +211,7 @@ fn filtered(condition: &str, span: &[u8]) -> Result<bool, String> {
     };
     let settings =
         FilterSettings { error_mode: ErrorMode::Propagate, conditions: vec![list], ..FilterSettings::default() };
-    let op = FilterOp::new(settings).map_err(|error| format!("start: {error}"))?;
+    let op = FilterOp::new(settings).map_err(|errors| format!("start: {errors:?}"))?;
     let request = crate::samples::resource_spans("s", &[&[span.to_vec()]]);
     let outcome = Program::new(vec![Arc::new(op)]).run(&batch(request));
     match outcome.refusal() {

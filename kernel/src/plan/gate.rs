@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::{NotNow, Wake};
+use super::{NotTaken, Wake};
 
 pub struct Gate {
     settings: Settings,
@@ -33,7 +33,7 @@ impl Gate {
     }
 
     /// Lets a batch of so many bytes through, or not.
-    pub fn pass(&self, bytes: usize) -> Result<(), NotNow> {
+    pub fn pass(&self, bytes: usize) -> Result<(), NotTaken> {
         if self.is_due() {
             self.unseen.store(0, Ordering::Relaxed);
             if (self.measure)() > self.settings.soft && !self.closed.swap(true, Ordering::Relaxed) {
@@ -42,7 +42,7 @@ impl Gate {
         }
         if self.is_closed() {
             let retry_after = Some(self.settings.retry_after);
-            return Err(NotNow { message: "data refused due to high memory usage".to_owned(), retry_after });
+            return Err(NotTaken { retry_after, ..NotTaken::now("data refused due to high memory usage") });
         }
         self.let_through(bytes);
         Ok(())

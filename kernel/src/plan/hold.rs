@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{NotNow, Wake};
+use super::{NotTaken, Wake};
 use crate::batch::{Accumulator, Settings};
 use crate::rope::SpanBatch;
 
@@ -51,14 +51,14 @@ impl Hold {
     }
 
     /// Takes a batch, and says whether the one who takes has to be rung for: a batch became due, or a timer must be set.
-    pub fn offer(&self, batch: SpanBatch, now: f64) -> Result<bool, NotNow> {
+    pub fn offer(&self, batch: SpanBatch, now: f64) -> Result<bool, NotTaken> {
         let mut state = self.state();
         if state.closed {
-            return Err(NotNow::new("the batch processor is shutting down"));
+            return Err(NotTaken::now("the batch processor is shutting down"));
         }
         let held = state.pinned();
         if held > 0 && held + batch.pinned() > self.max_bytes {
-            return Err(NotNow::new("the batch processor holds max_held_bytes already"));
+            return Err(NotTaken::now("the batch processor holds max_held_bytes already"));
         }
         state.accumulator.add(batch, now);
         let had = state.ready.len();

@@ -20,17 +20,19 @@ use crate::rope::SpanBatch;
 /// Called when somebody has to look.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
 
-/// A request cannot be taken now. It may come again.
+/// Why a request is not taken.
 #[derive(Clone, Debug, PartialEq)]
-pub struct NotNow {
+pub struct NotTaken {
     pub message: String,
-    /// Seconds, where the one who refuses knows better than the transport.
+    /// Whether the same request would be refused again. Otherwise it may come again.
+    pub forever: bool,
+    /// Seconds after which it may come, where the one who refuses knows better than the transport.
     pub retry_after: Option<f64>,
 }
 
-impl NotNow {
-    fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), retry_after: None }
+impl NotTaken {
+    fn now(message: impl Into<String>) -> Self {
+        Self { message: message.into(), forever: false, retry_after: None }
     }
 }
 
@@ -65,7 +67,7 @@ impl Plan {
     }
 
     /// Takes a batch at the time `now`, wholly or not at all.
-    pub fn consume(&self, mut batch: SpanBatch, now: f64) -> Result<(), NotNow> {
+    pub fn consume(&self, mut batch: SpanBatch, now: f64) -> Result<(), NotTaken> {
         let mut passed = Vec::with_capacity(self.stages.len() + 1);
         for stage in &self.stages {
             let taken = batch.len() as u64;
@@ -81,7 +83,7 @@ impl Plan {
                     let outcome = program.run(&batch);
                     if let Some(refusal) = outcome.refusal() {
                         self.refused(passed.len(), taken);
-                        return Err(NotNow::new(refusal));
+                        return Err(NotTaken { forever: true, ..NotTaken::now(refusal) });
                     }
                     ops = outcome.counts;
                     batch = outcome.batch;

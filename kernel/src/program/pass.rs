@@ -15,6 +15,8 @@ pub(super) struct Step {
     pub resource: usize,
     /// Which version of the scope it sees.
     pub scope: usize,
+    /// How many counters of its own it has.
+    pub tallies: usize,
 }
 
 pub(super) struct Pass {
@@ -63,6 +65,7 @@ impl Pass {
                     op: op.clone(),
                     resource: resources.next(op.writes_resource(), (levels.scope || levels.span) && needs.resource),
                     scope: scopes.next(op.writes_scope(), levels.span && needs.scope),
+                    tallies: op.tallies().len(),
                 }
             })
             .collect();

@@ -75,8 +75,7 @@ impl<'a> Group<'a> {
 
 impl<'a, 'e> Walk<'a, 'e> {
     pub(super) fn new(pass: &'a Pass, origin: Option<&'a Origin>, edits: &'e mut Edits) -> Self {
-        let counts =
-            |step: &super::pass::Step| Counts { tallies: vec![0; step.op.tallies().len()], ..Counts::default() };
+        let counts = |step: &super::pass::Step| Counts { tallies: vec![0; step.tallies], ..Counts::default() };
         Self { pass, origin, counts: pass.steps.iter().map(counts).collect(), edits }
     }
 

@@ -28,6 +28,19 @@ impl From<error::OptionError> for PyErr {
     }
 }
 
+/// One exception for all of them: the only one, or a group.
+pub fn all_of(py: Python<'_>, errors: Vec<error::OptionError>) -> PyErr {
+    let mut errors: Vec<PyErr> = errors.into_iter().map(PyErr::from).collect();
+    if errors.len() == 1 {
+        return errors.remove(0);
+    }
+    let errors: Vec<_> = errors.iter().map(|error| error.value(py)).collect();
+    let group = py
+        .import("builtins")
+        .and_then(|builtins| builtins.getattr("ExceptionGroup")?.call1(("options that cannot be used", errors)));
+    group.map_or_else(|error| error, PyErr::from_value)
+}
+
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("MalformedInput", py.get_type::<MalformedInput>())?;

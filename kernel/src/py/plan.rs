@@ -174,7 +174,7 @@ enum Part<'py> {
 pub struct Plan {
     pub plan: Arc<plan::Plan>,
     /// For each stage, the names of what its ops count; for the hold none.
-    tallies: Vec<Vec<&'static [&'static str]>>,
+    tallies: Vec<Vec<Arc<[String]>>>,
 }
 
 #[pymethods]
@@ -192,17 +192,20 @@ impl Plan {
         Self { tallies: tallies.collect(), plan: Arc::new(plan::Plan::new(parts.collect(), hold.0.clone())) }
     }
 
-    fn consume(&self, py: Python<'_>, batch: &SpanBatch, now: f64) -> PyResult<Option<(String, Option<f64>)>> {
+    fn consume(&self, py: Python<'_>, batch: &SpanBatch, now: f64) -> PyResult<Option<(String, Option<f64>, bool)>> {
         let taken = guarded(py, batch.0.size(), || self.plan.consume(batch.0.clone(), now))?;
-        Ok(taken.err().map(|refused| (refused.message, refused.retry_after)))
+        Ok(taken.err().map(|refused| (refused.message, refused.retry_after, refused.forever)))
     }
 
     fn counts(&self, py: Python<'_>) -> PyResult<Vec<StageCounts>> {
         let mut stages = Vec::new();
         for (number, stage) in self.plan.counts().into_iter().enumerate() {
             let tallies = self.tallies.get(number).into_iter().flatten();
-            let ops =
-                stage.ops.into_iter().zip(tallies).map(|(counts, tallies)| Py::new(py, OpCounts { counts, tallies }));
+            let ops = stage
+                .ops
+                .into_iter()
+                .zip(tallies)
+                .map(|(counts, tallies)| Py::new(py, OpCounts { counts, tallies: tallies.clone() }));
             stages.push(StageCounts { taken: stage.taken, refused: stage.refused, ops: ops.collect::<PyResult<_>>()? });
         }
         Ok(stages)

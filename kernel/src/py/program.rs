@@ -7,6 +7,7 @@ use pyo3::types::PyDict;
 use pythonize::Depythonizer;
 
 use super::batch::SpanBatch;
+use super::errors::all_of;
 use super::guarded;
 use crate::{ops, program};
 
@@ -20,7 +21,8 @@ pub struct Op {
 impl Op {
     #[new]
     fn new(kind: String, settings: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let op = ops::build(&kind, &mut Depythonizer::from_object(settings))?;
+        let op = ops::build(&kind, &mut Depythonizer::from_object(settings))
+            .map_err(|errors| all_of(settings.py(), errors))?;
         Ok(Self { kind, op })
     }
 
@@ -40,15 +42,15 @@ impl Op {
     }
 
     #[getter]
-    fn tallies(&self) -> Vec<&'static str> {
-        self.op.tallies().to_vec()
+    fn tallies(&self) -> Vec<String> {
+        self.op.tallies()
     }
 }
 
 #[pyclass(frozen, module = "collector._kernel")]
 pub struct OpCounts {
     pub counts: ops::Counts,
-    pub tallies: &'static [&'static str],
+    pub tallies: Arc<[String]>,
 }
 
 #[pymethods]
@@ -117,7 +119,7 @@ impl Pass {
 pub struct Program {
     pub program: Arc<program::Program>,
     /// For each op, the names of what it counts.
-    pub tallies: Vec<&'static [&'static str]>,
+    pub tallies: Vec<Arc<[String]>>,
 }
 
 #[pymethods]
@@ -125,7 +127,7 @@ impl Program {
     #[new]
     fn new(ops: Vec<PyRef<'_, Op>>) -> Self {
         Self {
-            tallies: ops.iter().map(|op| op.op.tallies()).collect(),
+            tallies: ops.iter().map(|op| op.op.tallies().into()).collect(),
             program: Arc::new(program::Program::new(ops.iter().map(|op| op.op.clone()).collect())),
         }
     }
@@ -138,7 +140,7 @@ impl Program {
             .counts
             .into_iter()
             .zip(&self.tallies)
-            .map(|(counts, tallies)| Py::new(py, OpCounts { counts, tallies }))
+            .map(|(counts, tallies)| Py::new(py, OpCounts { counts, tallies: tallies.clone() }))
             .collect::<PyResult<_>>()?;
         Ok(Pass { batch: Py::new(py, SpanBatch(outcome.batch))?, counts, refusal })
     }

@@ -1,6 +1,7 @@
 //! Attributes, and maps inside values: keys with values, in order.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::{iter, mem};
 
@@ -100,6 +101,55 @@ impl<'a> Map<'a> {
             }
         }
         self.entries.push(Entry { key: Cow::Borrowed(key), value, raw: Some(body) });
+    }
+
+    /// Takes over the entries of another map.
+    pub fn replace(&mut self, other: Map<'a>) {
+        self.changed = true;
+        self.entries = other.entries;
+    }
+
+    /// Renames entries. One that comes to a key that was there before takes the place of that entry. Tells whether
+    /// anything changed.
+    pub fn rekey(&mut self, mut rename: impl FnMut(&[u8]) -> Rename<'a>) -> bool {
+        let renames: Vec<Rename<'a>> = self.entries.iter().map(|entry| rename(&entry.key)).collect();
+        if renames.iter().all(|rename| matches!(rename, Rename::Keep)) {
+            return false;
+        }
+        let mut renamed = Self::default();
+        let mut upserts = Upserts::new(&mut renamed);
+        for (mut entry, rename) in mem::take(&mut self.entries).into_iter().zip(renames) {
+            match rename {
+                Rename::Keep => {}
+                Rename::Drop => continue,
+                Rename::To(key) => {
+                    entry.key = key;
+                    entry.raw = None;
+                }
+            }
+            upserts.put(entry);
+        }
+        self.entries = renamed.entries;
+        self.changed = true;
+        true
+    }
+
+    /// Copies the entries of another map, and tells whether it had any that count.
+    pub fn merge(&mut self, other: Map<'a>, strategy: Merge) -> bool {
+        let mut upserts = Upserts::new(self);
+        let mut merged = false;
+        for entry in other.entries {
+            let wanted = match strategy {
+                Merge::Insert => !upserts.contains(&entry.key),
+                Merge::Update => upserts.contains(&entry.key),
+                Merge::Upsert => true,
+            };
+            if wanted {
+                merged = true;
+                upserts.upsert(entry.key, entry.value);
+            }
+        }
+        merged
     }
 
     /// Forgets everything, for the next span. Capacity stays.
@@ -240,6 +290,80 @@ impl<'a> Map<'a> {
             }
         }
         out.extend_from_slice(&source[run]);
+    }
+}
+
+/// What becomes of the key of an entry.
+pub enum Rename<'a> {
+    Keep,
+    To(Cow<'a, [u8]>),
+    /// The entry goes.
+    Drop,
+}
+
+/// Which entries of another map count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Merge {
+    /// Those whose keys are new.
+    Insert,
+    /// Those whose keys are there.
+    Update,
+    #[default]
+    Upsert,
+}
+
+/// Writes many entries into a map. From some size on it remembers where the keys are, so that a request with a hundred
+/// thousand attributes does not take their square.
+pub struct Upserts<'m, 'a> {
+    map: &'m mut Map<'a>,
+    places: Option<HashMap<Vec<u8>, usize>>,
+}
+
+impl<'m, 'a> Upserts<'m, 'a> {
+    const FEW: usize = 64;
+
+    pub fn new(map: &'m mut Map<'a>) -> Self {
+        let mut upserts = Self { map, places: None };
+        upserts.grow();
+        upserts
+    }
+
+    fn grow(&mut self) {
+        if self.places.is_none() && self.map.len() > Self::FEW {
+            // The first of equal keys counts.
+            let entries = self.map.entries.iter().enumerate().rev();
+            self.places = Some(entries.map(|(index, entry)| (entry.key.to_vec(), index)).collect());
+        }
+    }
+
+    fn position(&self, key: &[u8]) -> Option<usize> {
+        match &self.places {
+            Some(places) => places.get(key).copied(),
+            None => self.map.position(key),
+        }
+    }
+
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.position(key).is_some()
+    }
+
+    /// Sets the value of `key`, at its place if it has one, at the end otherwise.
+    pub fn upsert(&mut self, key: Cow<'a, [u8]>, value: Value<'a>) {
+        self.put(Entry { key, value, raw: None });
+    }
+
+    fn put(&mut self, entry: Entry<'a>) {
+        self.map.changed = true;
+        match self.position(&entry.key) {
+            Some(index) => self.map.entries[index] = entry,
+            None => {
+                if let Some(places) = &mut self.places {
+                    places.insert(entry.key.to_vec(), self.map.entries.len());
+                }
+                self.map.entries.push(entry);
+                self.grow();
+            }
+        }
     }
 }
 

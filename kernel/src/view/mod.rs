@@ -20,7 +20,7 @@ mod value;
 
 pub use edits::{Edits, Mark};
 pub use event::EventView;
-pub use map::{Entry, Map};
+pub use map::{Entry, Map, Merge, Rename, Upserts};
 pub use resource::ResourceView;
 pub use scope::ScopeView;
 pub use slots::Needs;

@@ -264,6 +264,12 @@ impl<'a> SpanView<'a> {
         self.slots.touch(FLAGS);
     }
 
+    /// Removes all events.
+    pub fn clear_events(&mut self) {
+        self.events_changed |= !self.events.is_empty();
+        self.events.clear();
+    }
+
     /// Removes all links.
     pub fn clear_links(&mut self) {
         if self.link_count > 0 {

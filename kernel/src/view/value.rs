@@ -85,6 +85,20 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// What the type is called in messages: users know these names from the Go collector.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::Str(_) => "Str",
+            Self::Bool(_) => "Bool",
+            Self::Int(_) => "Int",
+            Self::Double(_) => "Double",
+            Self::Bytes(_) => "Bytes",
+            Self::List(_) | Self::RawList(_) => "Slice",
+            Self::Map(_) | Self::RawMap(_) => "Map",
+        }
+    }
+
     pub fn as_text(&self) -> Option<&[u8]> {
         match self {
             Self::Str(text) => Some(text),

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use regex::bytes::Regex;
 
-use super::Kind;
+use super::{Function, Kind};
 use crate::ottl::coerce;
 use crate::ottl::context::Subject;
 use crate::ottl::datum::{Datum, Failure, Held};
 use crate::ottl::eval::Expression;
+use crate::ottl::target::Target;
 use crate::pattern;
 use crate::view::Map;
 
@@ -20,13 +21,16 @@ pub(in crate::ottl) enum Argument {
     /// A list literal, where a parameter wants one.
     Items(Vec<Expression>),
     Pattern(Regex),
+    Target(Target),
+    Function(&'static Function),
 }
 
 impl Argument {
     /// Whether its value is known already.
     pub(in crate::ottl) fn is_constant(&self) -> bool {
         match self {
-            Self::Absent | Self::Pattern(_) => true,
+            Self::Absent | Self::Pattern(_) | Self::Function(_) => true,
+            Self::Target(_) => false,
             Self::Value(value) => value.is_constant(),
             Self::Items(items) => items.iter().all(Expression::is_constant),
         }
@@ -47,15 +51,15 @@ fn expected(type_name: &str, found: &Datum<'_>) -> Failure {
 /// Complains if a literal cannot be what a parameter takes.
 pub(in crate::ottl) fn check(kind: Kind, literal: Datum<'_>) -> Result<(), Failure> {
     match (kind, &literal) {
-        (Kind::Any | Kind::Items | Kind::Texts, _) => Ok(()),
-        (Kind::Text | Kind::Pattern, Datum::Text(_))
-        | (Kind::Int, Datum::Int(_))
+        (Kind::Any | Kind::Items | Kind::Texts | Kind::Glob | Kind::Target | Kind::Function, _) => Ok(()),
+        (Kind::Text | Kind::LiteralText | Kind::Pattern, Datum::Text(_))
+        | (Kind::Int | Kind::LiteralInt, Datum::Int(_))
         | (Kind::Double, Datum::Double(_))
         | (Kind::Bool, Datum::Bool(_)) => Ok(()),
         (Kind::Map, literal) if literal.is_map() => Ok(()),
         (Kind::List, literal) if literal.is_list() => Ok(()),
-        (Kind::Text | Kind::Pattern, other) => Err(expected("string", other)),
-        (Kind::Int, other) => Err(expected("int64", other)),
+        (Kind::Text | Kind::LiteralText | Kind::Pattern, other) => Err(expected("string", other)),
+        (Kind::Int | Kind::LiteralInt, other) => Err(expected("int64", other)),
         (Kind::Double, other) => Err(expected("float64", other)),
         (Kind::Bool, other) => Err(expected("bool", other)),
         (Kind::Time, other) => Err(expected("time.Time", other)),
@@ -68,6 +72,14 @@ pub(in crate::ottl) fn check(kind: Kind, literal: Datum<'_>) -> Result<(), Failu
         (Kind::BoolLike, _) => coerce::bool(&literal).map(drop),
         (Kind::BytesLike, _) => coerce::bytes(literal).map(drop),
     }
+}
+
+/// What a function of one text gives for this one.
+pub(in crate::ottl) fn call_with(function: &Function, text: Vec<u8>) -> Result<Datum<'static>, Failure> {
+    let given = [Argument::Value(Expression::Constant(Datum::Text(Cow::Owned(text))))];
+    let result = (function.call)(&Arguments { given: &given, subject: &Subject::default() })?;
+    let name = result.type_name();
+    result.into_static().ok_or_else(|| Failure::new(format!("unsupported type {name}")))
 }
 
 impl<'v> Arguments<'_, 'v> {
@@ -147,7 +159,7 @@ impl<'v> Arguments<'_, 'v> {
         items.iter().map(|item| item.evaluate(self.subject))
     }
 
-    pub(super) fn pattern(&self, index: usize) -> Result<Held<'v, Regex>, Failure> {
+    pub(in crate::ottl) fn pattern(&self, index: usize) -> Result<Held<'v, Regex>, Failure> {
         if let Some(Argument::Pattern(regex)) = self.given.get(index) {
             return Ok(Held::Borrowed(regex));
         }

@@ -11,7 +11,7 @@ mod strings;
 mod times;
 mod types;
 
-pub(super) use arguments::{Argument, Arguments, check};
+pub(super) use arguments::{Argument, Arguments, call_with, check};
 
 use super::context::Context;
 use super::datum::{Datum, Failure};
@@ -27,7 +27,18 @@ pub(super) struct Function {
     pub constant: bool,
 }
 
+impl std::fmt::Debug for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 impl Function {
+    /// Whether it can be called with one text and nothing else.
+    pub(super) fn takes_one_text(&self) -> bool {
+        matches!(self.parameters, [Parameter { kind: Kind::Text, .. }])
+    }
+
     const fn new(
         name: &'static str,
         parameters: &'static [Parameter],
@@ -48,11 +59,11 @@ pub(super) struct Parameter {
     pub optional: bool,
 }
 
-const fn needed(name: &'static str, kind: Kind) -> Parameter {
+pub(super) const fn needed(name: &'static str, kind: Kind) -> Parameter {
     Parameter { name, kind, optional: false }
 }
 
-const fn optional(name: &'static str, kind: Kind) -> Parameter {
+pub(super) const fn optional(name: &'static str, kind: Kind) -> Parameter {
     Parameter { name, kind, optional: true }
 }
 
@@ -81,6 +92,15 @@ pub(super) enum Kind {
     Texts,
     /// A regular expression: compiled at start if it is a literal.
     Pattern,
+    // What stands in the text as such.
+    LiteralInt,
+    LiteralText,
+    /// A pattern with `*` and `?` that the whole text must match.
+    Glob,
+    /// A path that can be written.
+    Target,
+    /// The name of a function of one text.
+    Function,
 }
 
 /// The function of this name.

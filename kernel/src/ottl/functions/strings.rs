@@ -20,7 +20,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("HasSuffix", &[needed("target", Kind::Text), needed("suffix", Kind::Text)], |args| {
         Ok(Datum::Bool(args.text(0)?.ends_with(&args.text(1)?)))
     }),
-    Function::new("Concat", &[needed("values", Kind::Texts), needed("delimiter", Kind::Text)], concat),
+    Function::new("Concat", &[needed("vals", Kind::Texts), needed("delimiter", Kind::Text)], concat),
     Function::new("Split", &[needed("target", Kind::Text), needed("delimiter", Kind::Text)], |args| {
         Ok(Datum::Texts(split(args.text(0)?, &args.text(1)?)))
     }),
