@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from yaml_sections import section
 
-from collector._kernel import OptionError, Program
+from collector._kernel import OptionError, Origin, Program, SpanBatch
 from collector.errors import ConfigError, PermanentError
 from collector.ops import option_errors
 from collector.program import Member, ProgramProcessor
@@ -281,3 +281,27 @@ def test_all_that_is_wrong_is_in_one_report() -> None:
         "trace_statements[0]::statements[1]",
         "trace_statements[1]::statements[0]",
     ]
+
+
+def test_who_sent_the_request_can_be_read_and_not_written() -> None:
+    """Headers have lists of values and names in any case; what is not known is nil."""
+    yaml = """
+        trace_statements:
+          - context: span
+            statements:
+              - set(attributes["peer"], otelcol.client.addr)
+              - set(attributes["tenant"], otelcol.client.metadata["X-Tenant"][0])
+              - set(attributes["second"], otelcol.grpc.metadata["x-tenant"][1]) where Len(otelcol.client.metadata) == 1
+              - set(attributes["none"], otelcol.client.metadata["missing"][3])
+              - set(attributes["user"], otelcol.client.auth.attributes["user"])
+    """
+    (op,) = TransformProcessor(section(TransformConfig, yaml), settings()).ops()
+    assert op.reads_origin
+    origin = Origin("127.0.0.1:53792", {"x-tenant": ["a", "b"]})
+    batch = SpanBatch.decode(request().SerializeToString(), origin)
+    span = decode(Program([op]).run(batch).batch).resource_spans[0].scope_spans[0].spans[0]
+    assert shown(span.attributes) == {"k": "v", "peer": "127.0.0.1:53792", "tenant": "a", "second": "b"}
+
+    config = TransformConfig(trace_statements=[section_group("span", 'set(otelcol.client.addr, "x")')])
+    with pytest.raises(OptionError, match="can be read only"):
+        TransformProcessor(config, settings()).ops()

@@ -73,6 +73,7 @@ pub struct FilterOp {
     include: Option<Matcher>,
     exclude: Option<Matcher>,
     needs: Needs,
+    reads_origin: bool,
 }
 
 impl FilterOp {
@@ -91,6 +92,7 @@ impl FilterOp {
             include: matcher(settings.include, "spans::include")?,
             exclude: matcher(settings.exclude, "spans::exclude")?,
             needs: Needs::default(),
+            reads_origin: false,
         };
         for matcher in [&op.include, &op.exclude].into_iter().flatten() {
             op.needs = op.needs.union(matcher.needs());
@@ -113,6 +115,7 @@ impl FilterOp {
                     }
                 };
                 op.needs = op.needs.union(predicate.needs());
+                op.reads_origin |= predicate.reads_origin();
                 let level = match predicate.context() {
                     Context::Resource => &mut op.resource,
                     Context::Scope => &mut op.scope,
@@ -162,7 +165,7 @@ impl FilterOp {
     fn drop_events(&self, span: &mut SpanView<'_>, place: &Place<'_, '_>, counts: &mut Counts) -> bool {
         let mut matching = Vec::new();
         let seen: &SpanView<'_> = span;
-        let subject = Subject::of_span(seen, place.scope, place.resource);
+        let subject = Subject::of_span(seen, place.scope, place.resource).with_origin(place.origin);
         for (index, event) in seen.events().iter().enumerate() {
             if self.matches(&self.event, &subject.with_event(event), counts) {
                 matching.push(index);
@@ -206,22 +209,38 @@ impl Op for FilterOp {
         self.options.clone()
     }
 
+    fn reads_origin(&self) -> bool {
+        self.reads_origin
+    }
+
     fn can_fail(&self) -> bool {
         self.error_mode == ErrorMode::Propagate
     }
 
-    fn resource(&self, resource: &mut ResourceView<'_>, _: Option<&Origin>, counts: &mut Counts) -> Verdict {
-        verdict(self.matches(&self.resource, &Subject::of_resource(resource), counts))
+    fn resource<'a>(
+        &'a self,
+        resource: &mut ResourceView<'a>,
+        origin: Option<&'a Origin>,
+        counts: &mut Counts,
+    ) -> Verdict {
+        let subject = Subject::of_resource(resource).with_origin(origin);
+        verdict(self.matches(&self.resource, &subject, counts))
     }
 
-    fn scope<'a>(&'a self, scope: &mut ScopeView<'a>, resource: &mut ResourceView<'a>, counts: &mut Counts) -> Verdict {
-        verdict(self.matches(&self.scope, &Subject::of_scope(scope, resource), counts))
+    fn scope<'a>(
+        &'a self,
+        scope: &mut ScopeView<'a>,
+        resource: &mut ResourceView<'a>,
+        origin: Option<&'a Origin>,
+        counts: &mut Counts,
+    ) -> Verdict {
+        let subject = Subject::of_scope(scope, resource).with_origin(origin);
+        verdict(self.matches(&self.scope, &subject, counts))
     }
 
     fn span<'a>(&'a self, span: &mut SpanView<'a>, place: &mut Place<'_, 'a>, counts: &mut Counts) -> Verdict {
-        if self.matches(&self.span, &Subject::of_span(span, place.scope, place.resource), counts)
-            || self.leaves_out(span, place)
-        {
+        let subject = Subject::of_span(span, place.scope, place.resource).with_origin(place.origin);
+        if self.matches(&self.span, &subject, counts) || self.leaves_out(span, place) {
             return Verdict::Drop;
         }
         if !self.event.is_empty() && self.drop_events(span, place, counts) { Verdict::Changed } else { Verdict::Keep }
@@ -372,8 +391,8 @@ mod tests {
             ),
             (
                 Some("span"),
-                r#"otelcol.client.addr == 1"#,
-                "1:1: 'otelcol.client.addr': request metadata cannot be read here yet",
+                r#"otelcol.client.adr == 1"#,
+                "1:1: unknown path 'otelcol.client.adr'; did you mean 'otelcol.client.addr'?",
             ),
             (
                 Some("spanevent"),

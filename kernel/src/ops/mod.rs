@@ -148,6 +148,7 @@ pub trait Op: Send + Sync {
         &'a self,
         _scope: &mut ScopeView<'a>,
         _resource: &mut ResourceView<'a>,
+        _origin: Option<&'a Origin>,
         _counts: &mut Counts,
     ) -> Verdict {
         Verdict::Keep

@@ -185,6 +185,10 @@ impl Op for TransformOp {
         writes.is_some_and(|outermost| outermost < self.context.min(Context::Span))
     }
 
+    fn reads_origin(&self) -> bool {
+        self.conditions.iter().any(Predicate::reads_origin) || self.statements.iter().any(Statement::reads_origin)
+    }
+
     fn can_fail(&self) -> bool {
         self.error_mode == ErrorMode::Propagate
     }
@@ -198,15 +202,26 @@ impl Op for TransformOp {
             .collect()
     }
 
-    fn resource<'a>(&'a self, resource: &mut ResourceView<'a>, _: Option<&'a Origin>, counts: &mut Counts) -> Verdict {
+    fn resource<'a>(
+        &'a self,
+        resource: &mut ResourceView<'a>,
+        origin: Option<&'a Origin>,
+        counts: &mut Counts,
+    ) -> Verdict {
         let mut cache = Map::default();
-        let item = &mut Item { resource, scope: None, span: None, event: None, cache: &mut cache };
+        let item = &mut Item { origin, resource, scope: None, span: None, event: None, cache: &mut cache };
         verdict(self.run(item, counts))
     }
 
-    fn scope<'a>(&'a self, scope: &mut ScopeView<'a>, resource: &mut ResourceView<'a>, counts: &mut Counts) -> Verdict {
+    fn scope<'a>(
+        &'a self,
+        scope: &mut ScopeView<'a>,
+        resource: &mut ResourceView<'a>,
+        origin: Option<&'a Origin>,
+        counts: &mut Counts,
+    ) -> Verdict {
         let mut cache = Map::default();
-        let item = &mut Item { resource, scope: Some(scope), span: None, event: None, cache: &mut cache };
+        let item = &mut Item { origin, resource, scope: Some(scope), span: None, event: None, cache: &mut cache };
         verdict(self.run(item, counts))
     }
 
@@ -214,6 +229,7 @@ impl Op for TransformOp {
         let events = if self.context == Context::SpanEvent { Some(span.events().len()) } else { None };
         let mut cache = Map::default();
         let mut item = Item {
+            origin: place.origin,
             resource: place.resource,
             scope: Some(place.scope),
             span: Some(span),

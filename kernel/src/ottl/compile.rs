@@ -18,6 +18,8 @@ pub(super) struct Compiler<'s> {
     context: Context,
     /// What must be decoded for what was compiled so far.
     pub needs: Needs,
+    /// Whether it matters who sent a request.
+    pub reads_origin: bool,
     /// The outermost context of which an editor changes something.
     pub writes: Option<Context>,
     /// What the text is called in messages.
@@ -26,7 +28,7 @@ pub(super) struct Compiler<'s> {
 
 impl<'s> Compiler<'s> {
     pub(super) fn new(source: &'s str, context: Context) -> Self {
-        Self { source, context, needs: Needs::default(), writes: None, what: "condition" }
+        Self { source, context, needs: Needs::default(), reads_origin: false, writes: None, what: "condition" }
     }
 
     /// The same for a statement.
@@ -143,6 +145,9 @@ impl<'s> Compiler<'s> {
     /// A path that will be written.
     fn target(&mut self, path: &ast::Path) -> Result<Target, Problem> {
         let (context, entry, keys) = self.entry(path)?;
+        let Some(context) = context else {
+            return self.problem(path.at, format!("'{}' can be read only", path.dotted()));
+        };
         // What stands in brackets is checked as for reading.
         self.keyed(entry, &path.dotted(), path.at, keys)?;
         if !entry.own {
@@ -151,28 +156,31 @@ impl<'s> Compiler<'s> {
         Ok(Target { entry, keys: self.keys(keys)? })
     }
 
-    /// The path with its context, and the keys behind it.
-    fn entry<'p>(&mut self, path: &'p ast::Path) -> Result<(Context, &'static Entry, &'p [ast::Value]), Problem> {
+    /// The path with its context, which what is known of the request does not have, and the keys behind it.
+    fn entry<'p>(
+        &mut self,
+        path: &'p ast::Path,
+    ) -> Result<(Option<Context>, &'static Entry, &'p [ast::Value]), Problem> {
         let dotted = path.dotted();
         let Some((first, rest)) = path.segments.split_first() else { return self.problem(path.at, "an empty path") };
-        if first.name == path::REQUEST {
-            return self.problem(path.at, format!("'{dotted}': request metadata cannot be read here yet"));
-        }
         // A lone word is a field of the own context, also where it is called like another one.
         let (context, segments) = match Context::of_prefix(&first.name) {
-            Some(context) if !rest.is_empty() => (context, rest),
-            _ => (self.context, path.segments.as_slice()),
+            _ if first.name == path::REQUEST => (None, rest),
+            Some(context) if !rest.is_empty() => (Some(context), rest),
+            _ => (Some(self.context), path.segments.as_slice()),
         };
-        if context > self.context {
+        if let Some(context) = context.filter(|context| *context > self.context) {
             let message = format!("'{dotted}': a {} {} cannot look into a {context}", self.context, self.what);
             return self.problem(path.at, message);
         }
+        self.reads_origin |= context.is_none();
+        let entries = context.map_or(path::REQUEST_PATHS, path::entries);
         let name = segments.iter().map(|segment| segment.name.as_str()).collect::<Vec<_>>().join(".");
-        let Some(entry) = path::entries(context).iter().find(|entry| entry.name == name) else {
-            let hint = self.path_hint(&dotted, &name, context);
+        let Some(entry) = entries.iter().find(|entry| entry.name == name) else {
+            let hint = path_hint(&dotted, &name, entries);
             return self.problem(path.at, format!("unknown path '{dotted}'{hint}"));
         };
-        if entry.own && context != self.context {
+        if entry.own && context != Some(self.context) {
             let message = format!("'{dotted}': a {} {} has 'cache' of its own only", self.context, self.what);
             return self.problem(path.at, message);
         }
@@ -200,19 +208,9 @@ impl<'s> Compiler<'s> {
             (Keys::None, _) => self.problem(at, format!("'{dotted}' has nothing to look up with a key")),
             (Keys::TraceState, [key]) => Ok(Expression::TraceState { path: entry, key: Box::new(self.value(key)?) }),
             (Keys::TraceState, _) => self.problem(at, format!("'{dotted}' takes one key")),
+            (Keys::Header, keys) => Ok(Expression::Header { path: entry, keys: self.keys(keys)? }),
             (Keys::Map, keys) => Ok(Expression::Member { map: entry, keys: self.keys(keys)? }),
         }
-    }
-
-    /// What may have been meant, with the prefix as it was written.
-    fn path_hint(&self, dotted: &str, name: &str, context: Context) -> String {
-        if name == "duration" && context == Context::Span {
-            return "; write 'span.end_time - span.start_time'".to_owned();
-        }
-        let prefix = dotted.strip_suffix(name).unwrap_or("");
-        let candidates: Vec<String> =
-            path::entries(context).iter().map(|entry| format!("{prefix}{}", entry.name)).collect();
-        guess(dotted, candidates.iter().map(String::as_str))
     }
 
     fn keys(&mut self, keys: &[ast::Value]) -> Result<Vec<Key>, Problem> {
@@ -366,6 +364,16 @@ impl<'s> Compiler<'s> {
             None => self.problem(at, format!("undefined function {name}{}", guess(name, texts()))),
         }
     }
+}
+
+/// What may have been meant, with the prefix as it was written.
+fn path_hint(dotted: &str, name: &str, entries: &[Entry]) -> String {
+    if name == "duration" {
+        return "; write 'span.end_time - span.start_time'".to_owned();
+    }
+    let prefix = dotted.strip_suffix(name).unwrap_or("");
+    let candidates: Vec<String> = entries.iter().map(|entry| format!("{prefix}{}", entry.name)).collect();
+    guess(dotted, candidates.iter().map(String::as_str))
 }
 
 /// Whether a parameter is meant: by its own name, or the same in camel case.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::datum::Failure;
+use crate::origin::Origin;
 use crate::view::{EventView, Map, ResourceView, ScopeView, SpanView};
 
 /// The kind of thing that a condition or statement runs once for. Later ones can address earlier ones.
@@ -60,6 +61,7 @@ pub struct Subject<'v> {
     span: Option<&'v SpanView<'v>>,
     event: Option<&'v EventView<'v>>,
     cache: Option<&'v Map<'v>>,
+    origin: Option<&'v Origin>,
 }
 
 impl<'v> Subject<'v> {
@@ -83,6 +85,15 @@ impl<'v> Subject<'v> {
     /// The same, with scratch space.
     pub(super) fn with_cache(self, cache: &'v Map<'v>) -> Self {
         Self { cache: Some(cache), ..self }
+    }
+
+    /// The same, with who sent it.
+    pub fn with_origin(self, origin: Option<&'v Origin>) -> Self {
+        Self { origin, ..self }
+    }
+
+    pub(super) fn origin(&self) -> Option<&'v Origin> {
+        self.origin
     }
 
     pub(super) fn cache(&self) -> Option<&'v Map<'v>> {

@@ -8,7 +8,7 @@ use super::compare::compare;
 use super::context::Subject;
 use super::datum::{Datum, Failure, Held};
 use super::functions::{Argument, Arguments, Function};
-use super::path::{Entry, read_member};
+use super::path::{Entry, header, read_member};
 use crate::view::{Map, Value};
 
 #[derive(Debug)]
@@ -73,6 +73,11 @@ pub(super) enum Expression {
         path: &'static Entry,
         key: Box<Expression>,
     },
+    /// A header of the request, with what leads on from its values.
+    Header {
+        path: &'static Entry,
+        keys: Vec<Key>,
+    },
     List(Vec<Expression>),
     Map(Vec<(Vec<u8>, Expression)>),
     Negative(Box<Expression>),
@@ -91,7 +96,7 @@ impl std::fmt::Debug for Expression {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Constant(value) => write!(f, "{value:?}"),
-            Self::Path(path) | Self::TraceState { path, .. } => f.write_str(path.name),
+            Self::Path(path) | Self::TraceState { path, .. } | Self::Header { path, .. } => f.write_str(path.name),
             Self::Member { map, keys } => write!(f, "{}{keys:?}", map.name),
             Self::List(items) => write!(f, "{items:?}"),
             Self::Map(entries) => write!(f, "{entries:?}"),
@@ -144,6 +149,14 @@ impl Expression {
                 (Datum::Text(std::borrow::Cow::Borrowed(state)), Datum::Text(key)) => Ok(read_member(state, &key)),
                 _ => Err(Failure::new("trace_state indexing type must be a string")),
             },
+            Self::Header { path, keys } => {
+                let Some((name, rest)) = keys.split_first() else { return (path.read)(subject) };
+                let mut value = header(path, &name.text(subject)?, subject);
+                for key in rest {
+                    value = if matches!(value, Datum::Nil) { value } else { index(value, key, subject)? };
+                }
+                Ok(value)
+            }
             Self::List(items) => {
                 let items = items.iter().map(|item| item.evaluate(subject)).collect::<Result<_, _>>()?;
                 Ok(Datum::List(Held::Owned(Box::new(items))))

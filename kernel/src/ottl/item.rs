@@ -2,10 +2,12 @@
 
 use super::context::Subject;
 use super::datum::Failure;
+use crate::origin::Origin;
 use crate::view::{EventView, Map, ResourceView, ScopeView, SpanView};
 
 /// One event, span, scope or resource for change, with all that encloses it.
 pub struct Item<'m, 'a> {
+    pub origin: Option<&'a Origin>,
     pub resource: &'m mut ResourceView<'a>,
     pub scope: Option<&'m mut ScopeView<'a>>,
     pub span: Option<&'m mut SpanView<'a>>,
@@ -25,7 +27,7 @@ impl<'a> Item<'_, 'a> {
             _ => Subject::of_resource(self.resource),
         };
         let event = self.event.and_then(|index| self.span.as_ref()?.events().get(index));
-        event.map_or(subject, |event| subject.with_event(event)).with_cache(self.cache)
+        event.map_or(subject, |event| subject.with_event(event)).with_cache(self.cache).with_origin(self.origin)
     }
 
     // Compiling has checked that a statement addresses its context only, so these do not fail.

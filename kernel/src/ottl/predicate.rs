@@ -15,6 +15,7 @@ pub struct Predicate {
     source: String,
     context: Context,
     needs: Needs,
+    reads_origin: bool,
     check: Check,
 }
 
@@ -29,7 +30,13 @@ impl Predicate {
         };
         let mut compiler = Compiler::new(source, context);
         let check = compiler.condition(&condition)?;
-        Ok(Self { source: source.to_owned(), context, needs: compiler.needs, check })
+        Ok(Self {
+            source: source.to_owned(),
+            context,
+            needs: compiler.needs,
+            reads_origin: compiler.reads_origin,
+            check,
+        })
     }
 
     /// The condition as it was written.
@@ -45,6 +52,11 @@ impl Predicate {
     /// What must be decoded before it is asked.
     pub fn needs(&self) -> Needs {
         self.needs
+    }
+
+    /// Whether it matters who sent the request.
+    pub fn reads_origin(&self) -> bool {
+        self.reads_origin
     }
 
     /// Whether it is true of the subject, which must be one of its context.

@@ -17,6 +17,7 @@ pub struct Statement {
     editor: &'static Editor,
     arguments: Vec<Argument>,
     needs: Needs,
+    reads_origin: bool,
     writes: Option<Context>,
 }
 
@@ -27,8 +28,8 @@ impl Statement {
         let mut compiler = Compiler::statement(source, context);
         let (editor, arguments) = compiler.editor(&statement.editor)?;
         let condition = statement.condition.as_ref().map(|condition| compiler.condition(condition)).transpose()?;
-        let (needs, writes) = (compiler.needs, compiler.writes);
-        Ok(Self { source: source.to_owned(), condition, editor, arguments, needs, writes })
+        let Compiler { needs, reads_origin, writes, .. } = compiler;
+        Ok(Self { source: source.to_owned(), condition, editor, arguments, needs, reads_origin, writes })
     }
 
     /// The statement as it was written.
@@ -39,6 +40,11 @@ impl Statement {
     /// What must be decoded before it runs.
     pub fn needs(&self) -> Needs {
         self.needs
+    }
+
+    /// Whether it matters who sent the request.
+    pub fn reads_origin(&self) -> bool {
+        self.reads_origin
     }
 
     /// The outermost context of which it changes something.

@@ -267,7 +267,13 @@ mod tests {
             true
         }
 
-        fn scope<'a>(&'a self, scope: &mut ScopeView<'a>, _: &mut ResourceView<'a>, _: &mut Counts) -> Verdict {
+        fn scope<'a>(
+            &'a self,
+            scope: &mut ScopeView<'a>,
+            _: &mut ResourceView<'a>,
+            _: Option<&'a Origin>,
+            _: &mut Counts,
+        ) -> Verdict {
             scope.set_name(self.0.as_bytes().into());
             scope.set_schema_url(self.0.as_bytes().into());
             Verdict::Changed

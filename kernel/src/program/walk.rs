@@ -170,7 +170,7 @@ impl<'a, 'e> Walk<'a, 'e> {
                     continue;
                 }
                 let (scope, resource) = (&mut versions[step.scope], &mut resources[step.resource]);
-                match step.op.scope(scope, resource, &mut self.counts[index]) {
+                match step.op.scope(scope, resource, self.origin, &mut self.counts[index]) {
                     Verdict::Keep => {}
                     Verdict::Changed => changed_by.push(index),
                     Verdict::Drop => {

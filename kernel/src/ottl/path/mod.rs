@@ -2,12 +2,14 @@
 
 //! The paths that expressions can read and editors can write, one line each.
 
+mod request;
 mod trace_state;
 mod write;
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+pub(super) use request::{REQUEST, REQUEST_PATHS, header};
 pub(super) use trace_state::{read_member, write_member};
 use write::{count_of, id_of, int_of, kind_of, map_of, text_of, time_of, unsigned_of, unsupported};
 
@@ -16,9 +18,6 @@ use super::datum::{Datum, Failure};
 use super::item::Item;
 use crate::hex;
 use crate::view::{Map, Needs, Status};
-
-/// The prefix of request metadata.
-pub(super) const REQUEST: &str = "otelcol";
 
 type Read = for<'v> fn(&Subject<'v>) -> Result<Datum<'v>, Failure>;
 type Write = for<'a> fn(&mut Item<'_, 'a>, Datum<'a>) -> Result<(), Failure>;
@@ -32,6 +31,8 @@ pub(super) enum Keys {
     Map,
     /// The key of a W3C trace state.
     TraceState,
+    /// The name of a header, in any case, then which of its values.
+    Header,
 }
 
 /// One path, without the name of its context.

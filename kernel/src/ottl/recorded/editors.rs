@@ -38,6 +38,7 @@ fn run<T>(source: &str, body: &[u8], show: impl FnOnce(&SpanView<'_>) -> T) -> R
     let (mut view, mut cache) = (SpanView::default(), Map::default());
     view.load(body, Needs { attributes: true, events: true, resource: true, scope: true });
     let item = &mut Item {
+        origin: None,
         resource: &mut resource,
         scope: Some(&mut scope),
         span: Some(&mut view),
