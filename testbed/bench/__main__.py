@@ -21,12 +21,14 @@ def main(as_json: bool) -> None:
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
     }
-    figures = kernel.measure()
+    tables = {"kernel, 512 spans": kernel.measure(), "OTTL, one more statement": kernel.measure_statements()}
     if as_json:
-        print(json.dumps({"machine": machine, "kernel": kernel.as_json(figures)}, indent=2))
+        figures = {title.partition(",")[0].lower(): kernel.as_json(table) for title, table in tables.items()}
+        print(json.dumps({"machine": machine, **figures}, indent=2))
         return
     print(*(f"{name}: {value}" for name, value in machine.items()), sep=", ")
-    print("\n" + kernel.table(figures))
+    for title, table in tables.items():
+        print("\n" + kernel.table(table, title))
 
 
 if __name__ == "__main__":

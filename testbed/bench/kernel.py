@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from google.protobuf import json_format
@@ -18,6 +19,7 @@ from collector._kernel import Program, SpanBatch
 from collector.component import Kind
 from collector.config.loading import load
 from collector.testing import settings
+from testbed.bench import statements
 from testbed.bench.payload import request
 
 CHAIN = Path(__file__).with_name("chain.yaml")
@@ -28,6 +30,8 @@ TURN = 0.02
 CALLS = 40
 """How often a turn calls its case at most: one that takes long is called less often."""
 YARDSTICK = "protobuf parse in Python"
+TEN = "transform with ten statements"
+BASE = "transform with one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +74,37 @@ def measure() -> list[Figure]:
             protobuf_text, ExportTraceServiceRequest()
         ).SerializeToString(),
     }
+    medians = _medians(cases)
+    return [Figure(name, value, value / medians[YARDSTICK]) for name, value in medians.items()]
+
+
+def measure_statements() -> list[Figure]:
+    """Measure OTTL: a program of ten statements as a whole, and what one of each kind adds to a program."""
+    data = request(SPANS)
+    batch = SpanBatch.decode(data)
+    ten = statements.transform(*statements.TEN)
+    base = statements.base()
+    programs = {name: statements.with_copies(text) for name, text in statements.STATEMENTS.items()}
+    cases: dict[str, Callable[[], object]] = {
+        YARDSTICK: lambda: ExportTraceServiceRequest.FromString(data),
+        TEN: lambda: ten.run(batch),
+        BASE: lambda: base.run(batch),
+        **{name: partial(program.run, batch) for name, program in programs.items()},
+    }
+    medians = _medians(cases)
+    each = {name: (medians[name] - medians[BASE]) / statements.COPIES for name in programs}
+    shown = {name: medians[name] for name in (YARDSTICK, TEN, BASE)} | each
+    return [Figure(name, value, value / medians[YARDSTICK]) for name, value in shown.items()]
+
+
+def _medians(cases: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+    """Microseconds a span of each case."""
     calls = {name: max(1, min(CALLS, int(TURN / _seconds(case, 1)))) for name, case in cases.items()}
     costs: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(ROUNDS):
         for name, case in cases.items():
             costs[name].append(_seconds(case, calls[name]) * 1e6 / SPANS)
-    medians = {name: statistics.median(values) for name, values in costs.items()}
-    return [Figure(name, value, value / medians[YARDSTICK]) for name, value in medians.items()]
+    return {name: statistics.median(values) for name, values in costs.items()}
 
 
 def _seconds(case: Callable[[], object], calls: int) -> float:
@@ -87,9 +115,9 @@ def _seconds(case: Callable[[], object], calls: int) -> float:
     return (time.thread_time_ns() - began) / 1e9 / calls
 
 
-def table(figures: Sequence[Figure]) -> str:
+def table(figures: Sequence[Figure], title: str = "kernel, 512 spans") -> str:
     """Write the figures for people."""
-    lines = [f"{'kernel, 512 spans':34} {'µs/span':>8} {'ratio':>7}"]
+    lines = [f"{title:34} {'µs/span':>8} {'ratio':>7}"]
     lines += [f"{figure.case:34} {figure.us_per_span:8.3f} {figure.ratio:7.2f}" for figure in figures]
     return "\n".join(lines)
 

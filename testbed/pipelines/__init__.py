@@ -38,6 +38,11 @@ PIPELINES: dict[str, Pipeline] = {
             removes_secrets=True,
         ),
         Pipeline(
+            "transform",
+            "memory_limiter, transform with ten statements, batch",
+            removes_secrets=True,
+        ),
+        Pipeline(
             "sanitize",
             "the chain with redaction by patterns",
             filters=True,
