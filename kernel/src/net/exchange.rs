@@ -22,10 +22,13 @@ use crate::origin::Origin;
 use crate::plan::Plan;
 use crate::rope::SpanBatch;
 
-/// From here on a body is inflated and checked off the thread that serves all connections.
-const LARGE: usize = 256 * 1024;
-/// What a small body may inflate to on that thread.
-const INFLATED_AT_ONCE: usize = 4 * LARGE;
+/// From here on a message is checked and processed off the thread that serves all connections. That takes a few
+/// milliseconds, beside which handing over a smaller one, whose bytes this thread's cache holds, costs more than it saves.
+const LARGE: usize = 1 << 20;
+/// From here on a body is inflated off that thread.
+const LARGE_COMPRESSED: usize = 256 << 10;
+/// What a smaller body may inflate to on that thread.
+const INFLATED_AT_ONCE: usize = 1 << 20;
 
 /// What all requests of a server have in common.
 pub struct Exchange {
@@ -84,10 +87,10 @@ impl Exchange {
     pub async fn inflate(&self, encoding: Encoding, data: Bytes, share: &mut Share) -> Result<Bytes, Unread> {
         let limit = self.max_message;
         let mut inflated = Err(InflateError::TooLarge);
-        if data.len() < LARGE {
+        if data.len() < LARGE_COMPRESSED {
             inflated = inflate(encoding, data.clone(), limit.min(INFLATED_AT_ONCE));
         }
-        if inflated == Err(InflateError::TooLarge) && (data.len() >= LARGE || limit > INFLATED_AT_ONCE) {
+        if inflated == Err(InflateError::TooLarge) && (data.len() >= LARGE_COMPRESSED || limit > INFLATED_AT_ONCE) {
             // A bomb keeps nobody waiting.
             let inflating = spawn_blocking(move || inflate(encoding, data, limit));
             inflated = inflating.await.unwrap_or(Err(InflateError::Broken));

@@ -202,9 +202,11 @@ fn storable<'a>(value: Datum<'a>, depth: usize, current: Option<&Value<'_>>) -> 
             "unsupported type {name} for set operation; current value type is {current}"
         )));
     };
-    let (levels, messages) = nesting(&value);
-    if levels + depth > MAX_DEPTH || messages + 3 * (depth - 1) > MAX_MESSAGES {
-        return Err(too_deep());
+    if matches!(value, Value::List(_) | Value::RawList(_) | Value::Map(_) | Value::RawMap(_)) {
+        let (levels, messages) = nesting(&value);
+        if levels + depth > MAX_DEPTH || messages + 3 * (depth - 1) > MAX_MESSAGES {
+            return Err(too_deep());
+        }
     }
     Ok(value)
 }

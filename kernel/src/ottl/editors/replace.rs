@@ -1,6 +1,7 @@
 //! Editors that replace parts of texts.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use regex::bytes::Regex;
 
@@ -125,33 +126,36 @@ impl<'a> Replacement<'a> {
 
     /// The text with every match of the pattern replaced, or `None` if there is none.
     fn patterns(&self, pattern: &Regex, text: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
-        let mut out = Vec::new();
-        let mut end = 0;
-        for captures in pattern.captures_iter(text) {
-            let Some(found) = captures.get(0) else { continue };
-            // A pattern that matches nothing does so between any two bytes.
-            if found.is_empty() && !is_boundary(text, found.start()) {
-                continue;
-            }
-            out.extend_from_slice(&text[end..found.start()]);
-            end = found.end();
-            match self.function {
-                None => captures.expand(&self.template, &mut out),
-                Some(_) => {
-                    let mut expanded = Vec::new();
-                    captures.expand(&self.template, &mut expanded);
-                    self.put(Cow::Owned(expanded), &mut out)?;
-                }
-            }
-            if out.len() > MAX_TEXT {
-                return Err(Failure::new(format!("a text would grow to more than {MAX_TEXT} bytes")));
-            }
-        }
-        if end == 0 && out.is_empty() && !pattern.is_match(text) {
+        // Most texts match nothing, and most templates refer to no group: neither pays for captures.
+        if !pattern.is_match(text) {
             return Ok(None);
         }
-        out.extend_from_slice(&text[end..]);
-        Ok(Some(out))
+        let mut out = Output { text, done: 0, out: Vec::with_capacity(text.len()) };
+        if self.template.contains(&b'$') {
+            for captures in pattern.captures_iter(text) {
+                let Some(found) = captures.get(0) else { continue };
+                if !out.reach(found.range()) {
+                    continue;
+                }
+                match self.function {
+                    None => captures.expand(&self.template, &mut out.out),
+                    Some(_) => {
+                        let mut expanded = Vec::new();
+                        captures.expand(&self.template, &mut expanded);
+                        self.put(Cow::Owned(expanded), &mut out.out)?;
+                    }
+                }
+                out.check()?;
+            }
+        } else {
+            for found in pattern.find_iter(text) {
+                if out.reach(found.range()) {
+                    self.put(Cow::Borrowed(&self.template), &mut out.out)?;
+                    out.check()?;
+                }
+            }
+        }
+        Ok(Some(out.finish()))
     }
 
     /// What comes instead of the text if the pattern matches it.
@@ -177,6 +181,39 @@ impl<'a> Replacement<'a> {
         out.extend_from_slice(&result);
         out.extend_from_slice(&self.around.1);
         Ok(())
+    }
+}
+
+/// A text while parts of it are replaced.
+struct Output<'t> {
+    text: &'t [u8],
+    /// Up to where it is copied or replaced.
+    done: usize,
+    out: Vec<u8>,
+}
+
+impl Output<'_> {
+    /// Copies what stands before a match. `false` if that is none: a pattern that matches nothing does so between any
+    /// two bytes, and only characters count.
+    fn reach(&mut self, found: Range<usize>) -> bool {
+        if found.is_empty() && !is_boundary(self.text, found.start) {
+            return false;
+        }
+        self.out.extend_from_slice(&self.text[self.done..found.start]);
+        self.done = found.end;
+        true
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        if self.out.len() > MAX_TEXT {
+            return Err(Failure::new(format!("a text would grow to more than {MAX_TEXT} bytes")));
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.out.extend_from_slice(&self.text[self.done..]);
+        self.out
     }
 }
 
