@@ -5,7 +5,7 @@ use super::context::{Context, Subject};
 use super::datum::Datum;
 use super::editors::{self, Editor};
 use super::eval::{Check, Expression, Key};
-use super::functions::{self, Argument, Kind, Parameter};
+use super::functions::{self, Argument, Complaint, Kind, Parameter};
 use super::path::{self, ENUMS, Entry, Keys};
 use super::problem::{Problem, guess};
 use super::target::Target;
@@ -233,6 +233,7 @@ impl<'s> Compiler<'s> {
             return self.problem(call.at, message);
         }
         let arguments = self.arguments(function.name, function.parameters, call)?;
+        self.checked(function.parameters, call, (function.check)(&arguments))?;
         let constant = function.constant && arguments.iter().all(Argument::is_constant) && call.keys.is_empty();
         let keys = self.keys(&call.keys)?;
         Ok(settle(Expression::Call { function, arguments, keys }, constant))
@@ -250,16 +251,22 @@ impl<'s> Compiler<'s> {
             return self.problem(call.at, message);
         }
         let arguments = self.arguments(editor.name, editor.parameters, call)?;
-        if let Err((index, complaint)) = (editor.check)(&arguments) {
-            let parameter = editor.parameters[index].name;
-            let named = |given: &ast::Argument| {
-                given.name.as_deref().is_some_and(|name| is_called(&editor.parameters[index], name))
-            };
-            let given = call.arguments.iter().find(|given| named(given)).or_else(|| call.arguments.get(index));
-            let at = given.map_or(call.at, |given| given.value.at);
-            return self.problem(at, format!("{parameter}: {complaint}"));
-        }
+        self.checked(editor.parameters, call, (editor.check)(&arguments))?;
         Ok((editor, arguments))
+    }
+
+    /// Puts a complaint about an argument where the argument stands.
+    fn checked(
+        &self,
+        parameters: &[Parameter],
+        call: &ast::Call,
+        outcome: Result<(), Complaint>,
+    ) -> Result<(), Problem> {
+        let Err(Complaint { index, text }) = outcome else { return Ok(()) };
+        let parameter = &parameters[index];
+        let named = |given: &&ast::Argument| given.name.as_deref().is_some_and(|name| is_called(parameter, name));
+        let given = call.arguments.iter().find(named).or_else(|| call.arguments.get(index));
+        self.problem(given.map_or(call.at, |given| given.value.at), format!("{}: {text}", parameter.name))
     }
 
     fn arguments(

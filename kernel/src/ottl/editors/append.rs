@@ -2,14 +2,14 @@
 
 use super::Editor;
 use crate::ottl::datum::{Datum, Failure, Held};
-use crate::ottl::functions::{Argument, Kind, needed, optional};
+use crate::ottl::functions::{Argument, Complaint, Kind, needed, optional};
 use crate::view::Value;
 
 pub(super) static EDITORS: &[Editor] = &[
     Editor {
         check: |arguments| match (arguments.get(1), arguments.get(2)) {
             (None | Some(Argument::Absent), None | Some(Argument::Absent)) => {
-                Err((0, "append needs a value, or values".to_owned()))
+                Err(Complaint { index: 0, text: "append needs a value, or values".to_owned() })
             }
             _ => Ok(()),
         },

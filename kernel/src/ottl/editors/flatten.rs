@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::Editor;
 use crate::ottl::datum::{Datum, Failure};
 use crate::ottl::eval::Expression;
-use crate::ottl::functions::{Argument, Kind, needed, optional};
+use crate::ottl::functions::{Argument, Complaint, Kind, needed, optional};
 use crate::view::{Map, Upserts, Value};
 
 /// Bytes of keys that may come out. Each repeats the way down to its value, so a long key above many values makes much
@@ -15,7 +15,7 @@ const MAX_KEYS: usize = 16 << 20;
 pub(super) static EDITORS: &[Editor] = &[Editor {
     check: |arguments| match arguments.get(2) {
         Some(Argument::Value(Expression::Constant(Datum::Int(depth)))) if *depth < 1 => {
-            Err((2, format!("invalid depth for flatten function, {depth} must be 1 or more")))
+            Err(Complaint { index: 2, text: format!("invalid depth for flatten function, {depth} must be 1 or more") })
         }
         _ => Ok(()),
     },

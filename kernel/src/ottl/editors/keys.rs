@@ -1,9 +1,9 @@
 //! Editors that decide by the key which entries of a map stay.
 
-use super::{Complaint, Editor};
+use super::Editor;
 use crate::ottl::datum::Datum;
 use crate::ottl::eval::Expression;
-use crate::ottl::functions::{Argument, Kind, needed};
+use crate::ottl::functions::{Argument, Complaint, Kind, needed};
 
 pub(super) static EDITORS: &[Editor] = &[
     Editor::new("delete_key", &[needed("target", Kind::Target), needed("key", Kind::Text)], |given, item| {
@@ -55,16 +55,19 @@ pub(super) static EDITORS: &[Editor] = &[
 fn check_limit(arguments: &[Argument]) -> Result<(), Complaint> {
     let Some(Argument::Value(Expression::Constant(Datum::Int(limit)))) = arguments.get(1) else { return Ok(()) };
     if *limit < 0 {
-        return Err((1, format!("invalid limit for limit function, {limit} cannot be negative")));
+        return Err(Complaint {
+            index: 1,
+            text: format!("invalid limit for limit function, {limit} cannot be negative"),
+        });
     }
     match arguments.get(2) {
-        Some(Argument::Items(keys)) if keys.len() as i64 > *limit => Err((
-            1,
-            format!(
+        Some(Argument::Items(keys)) if keys.len() as i64 > *limit => Err(Complaint {
+            index: 1,
+            text: format!(
                 "invalid limit for limit function, {limit} cannot be less than number of priority attributes {}",
                 keys.len()
             ),
-        )),
+        }),
         _ => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use super::Editor;
 use crate::ottl::datum::{Datum, Failure};
 use crate::ottl::eval::Expression;
-use crate::ottl::functions::{Argument, Kind, needed};
+use crate::ottl::functions::{Argument, Complaint, Kind, needed};
 use crate::text;
 use crate::view::Value;
 
@@ -11,7 +11,7 @@ pub(super) static EDITORS: &[Editor] = &[
     Editor {
         check: |arguments| match arguments.get(2) {
             Some(Argument::Value(Expression::Constant(Datum::Text(strategy)))) if strategy_of(strategy).is_none() => {
-                Err((2, "must be \"insert\", \"update\" or \"upsert\"".to_owned()))
+                Err(Complaint { index: 2, text: "must be \"insert\", \"update\" or \"upsert\"".to_owned() })
             }
             _ => Ok(()),
         },

@@ -18,11 +18,8 @@ pub(super) use given::Given;
 
 use super::context::Context;
 use super::datum::Failure;
-use super::functions::{Argument, Parameter};
+use super::functions::{Argument, Complaint, Parameter};
 use super::item::Item;
-
-/// The place of an argument, and what is wrong with it.
-pub(super) type Complaint = (usize, String);
 
 pub(super) struct Editor {
     pub name: &'static str,

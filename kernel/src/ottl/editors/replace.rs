@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use regex::bytes::Regex;
 
-use super::{Complaint, Editor, Given};
+use super::{Editor, Given};
 use crate::ottl::datum::{Datum, Failure};
 use crate::ottl::eval::Expression;
-use crate::ottl::functions::{Argument, Function, Kind, Parameter, call_with, needed, optional};
+use crate::ottl::functions::{Argument, Complaint, Function, Kind, Parameter, call_with, needed, optional};
 use crate::ottl::item::Item;
 use crate::text::is_boundary;
 use crate::view::{Rename, Value};
@@ -26,7 +26,7 @@ pub(super) static EDITORS: &[Editor] = &[
             "replace_pattern",
             &[
                 needed("target", Kind::Target),
-                needed("regex", Kind::Pattern),
+                needed("regex_pattern", Kind::Pattern),
                 needed("replacement", Kind::Text),
                 FUNCTION,
                 FORMAT,
@@ -77,7 +77,7 @@ pub(super) static EDITORS: &[Editor] = &[
                 Some(Argument::Value(Expression::Constant(Datum::Text(mode))))
                     if !matches!(&**mode, b"key" | b"value") =>
                 {
-                    return Err((1, "must be \"key\" or \"value\"".to_owned()));
+                    return Err(Complaint { index: 1, text: "must be \"key\" or \"value\"".to_owned() });
                 }
                 _ => {}
             }
@@ -88,7 +88,7 @@ pub(super) static EDITORS: &[Editor] = &[
             &[
                 needed("target", Kind::Target),
                 needed("mode", Kind::LiteralText),
-                needed("regex", Kind::Pattern),
+                needed("regex_pattern", Kind::Pattern),
                 needed("replacement", Kind::Text),
                 FUNCTION,
                 FORMAT,
@@ -272,7 +272,7 @@ fn replace_keys<'a>(
 fn check_format(arguments: &[Argument], index: usize) -> Result<(), Complaint> {
     match arguments.get(index) {
         Some(Argument::Value(Expression::Constant(Datum::Text(format)))) if split_format(format).is_none() => {
-            Err((index, "must hold a single %s and no other format specifier".to_owned()))
+            Err(Complaint { index, text: "must hold a single %s and no other format specifier".to_owned() })
         }
         _ => Ok(()),
     }

@@ -9,7 +9,7 @@ use super::Editor;
 use crate::ottl::context::Context;
 use crate::ottl::datum::Datum;
 use crate::ottl::eval::Expression;
-use crate::ottl::functions::{Argument, Kind, needed, optional};
+use crate::ottl::functions::{Argument, Complaint, Kind, needed, optional};
 use crate::text::text;
 use crate::view::{Map, SpanView, Value};
 
@@ -24,13 +24,13 @@ const CONSUMER: i32 = 5;
 pub(super) static EDITORS: &[Editor] = &[Editor {
     context: Some(Context::Span),
     check: |arguments| match arguments.first() {
-        Some(Argument::Value(Expression::Constant(Datum::Text(version)))) if !is_known(version) => Err((
-            0,
-            format!(
+        Some(Argument::Value(Expression::Constant(Datum::Text(version)))) if !is_known(version) => Err(Complaint {
+            index: 0,
+            text: format!(
                 "unsupported semconv version {:?}: must be between 1.37.0 and 1.43.0",
                 String::from_utf8_lossy(version)
             ),
-        )),
+        }),
         _ => Ok(()),
     },
     ..Editor::new(

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::Editor;
 use crate::ottl::datum::Datum;
 use crate::ottl::eval::Expression;
-use crate::ottl::functions::{Argument, Kind, needed, optional};
+use crate::ottl::functions::{Argument, Complaint, Kind, needed, optional};
 use crate::text::is_boundary;
 use crate::view::Value;
 
@@ -13,11 +13,17 @@ pub(super) static EDITORS: &[Editor] = &[Editor {
     check: |arguments| {
         let Some(Argument::Value(Expression::Constant(Datum::Int(limit)))) = arguments.get(1) else { return Ok(()) };
         if *limit < 0 {
-            return Err((1, format!("invalid limit for truncate_all function, {limit} cannot be negative")));
+            return Err(Complaint {
+                index: 1,
+                text: format!("invalid limit for truncate_all function, {limit} cannot be negative"),
+            });
         }
         match arguments.get(3) {
             Some(Argument::Value(Expression::Constant(Datum::Text(marker)))) if marker.len() as i64 > *limit => {
-                Err((3, format!("a marker of {} bytes does not fit the limit of {limit}", marker.len())))
+                Err(Complaint {
+                    index: 3,
+                    text: format!("a marker of {} bytes does not fit the limit of {limit}", marker.len()),
+                })
             }
             _ => Ok(()),
         }

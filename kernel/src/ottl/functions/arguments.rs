@@ -74,6 +74,14 @@ pub(in crate::ottl) fn check(kind: Kind, literal: Datum<'_>) -> Result<(), Failu
     }
 }
 
+/// The text that was written as an argument, if it was one.
+pub(in crate::ottl) fn literal_text(arguments: &[Argument], index: usize) -> Option<&[u8]> {
+    match arguments.get(index) {
+        Some(Argument::Value(Expression::Constant(Datum::Text(text)))) => Some(text),
+        _ => None,
+    }
+}
+
 /// What a function of one text gives for this one.
 pub(in crate::ottl) fn call_with(function: &Function, text: Vec<u8>) -> Result<Datum<'static>, Failure> {
     let given = [Argument::Value(Expression::Constant(Datum::Text(Cow::Owned(text))))];
@@ -99,6 +107,11 @@ impl<'v> Arguments<'_, 'v> {
             Datum::Text(text) => Ok(text),
             other => Err(expected("string", &other)),
         }
+    }
+
+    /// The value of an optional parameter, or what holds without it.
+    pub(super) fn text_or(&self, index: usize, default: &'static [u8]) -> Result<Cow<'v, [u8]>, Failure> {
+        if self.is_given(index) { self.text(index) } else { Ok(Cow::Borrowed(default)) }
     }
 
     pub(super) fn int(&self, index: usize) -> Result<i64, Failure> {

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::{Arguments, Function, Kind, needed};
-use crate::ottl::compare::equal;
 use crate::ottl::datum::{Datum, Failure, Held};
+use crate::view::Value;
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("Len", &[needed("target", Kind::Any)], len),
@@ -17,19 +17,16 @@ pub(super) static FUNCTIONS: &[Function] = &[
         }
         Ok(Datum::Nil)
     }),
-    Function::new("ContainsValue", &[needed("target", Kind::List), needed("item", Kind::Any)], |args| {
-        let list = args.value(0)?;
-        let Some(items) = list.items() else {
-            return Err(Failure::new(format!("expected pcommon.Slice but got {}", list.type_name())));
-        };
-        let wanted = args.value(1)?;
-        Ok(Datum::Bool(items.iter().any(|item| equal(item, &wanted))))
-    }),
     Function::new("Keys", &[needed("target", Kind::Map)], |args| {
         let keys = args.with_map(0, |map| {
             map.entries().iter().map(|entry| Datum::Text(Cow::Owned(entry.key.to_vec()))).collect()
         })?;
         Ok(Datum::List(Held::Owned(Box::new(keys))))
+    }),
+    Function::new("Values", &[needed("target", Kind::Map)], |args| {
+        let values =
+            args.with_map(0, |map| map.entries().iter().map(|entry| entry.value().clone().into_owned()).collect())?;
+        Ok(Datum::Nested(Held::Owned(Box::new(Value::List(values)))))
     }),
 ];
 

@@ -1,5 +1,7 @@
 //! Functions that make ids.
 
+use uuid::Uuid;
+
 use super::{Arguments, Function, Kind, needed};
 use crate::ottl::datum::{Datum, Failure};
 use crate::ottl::lexer::hex_digit;
@@ -7,7 +9,13 @@ use crate::ottl::lexer::hex_digit;
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("TraceID", &[needed("target", Kind::BytesLike)], |args| id(args).map(Datum::TraceId)),
     Function::new("SpanID", &[needed("target", Kind::BytesLike)], |args| id(args).map(Datum::SpanId)),
+    Function { constant: false, ..Function::new("UUID", &[], |_| Ok(text(Uuid::new_v4()))) },
+    Function { constant: false, ..Function::new("UUIDv7", &[], |_| Ok(text(Uuid::now_v7()))) },
 ];
+
+fn text<'v>(id: Uuid) -> Datum<'v> {
+    Datum::Text(id.to_string().into_bytes().into())
+}
 
 /// `N` bytes, or as many hexadecimal digits as they take.
 fn id<const N: usize>(args: &Arguments<'_, '_>) -> Result<[u8; N], Failure> {

@@ -5,13 +5,28 @@
 //! it, converts it as its kind says, and fails where it cannot.
 
 mod arguments;
+mod cases;
 mod collections;
+mod csv;
+mod encodings;
+mod format;
+mod hashes;
 mod ids;
+mod json_text;
+mod key_values;
+mod layout;
+mod lists;
+mod network;
+mod numbers;
+mod patterns;
+mod severity;
 mod strings;
+mod strptime;
 mod times;
 mod types;
+mod url;
 
-pub(super) use arguments::{Argument, Arguments, call_with, check};
+pub(super) use arguments::{Argument, Arguments, call_with, check, literal_text};
 
 use super::context::Context;
 use super::datum::{Datum, Failure};
@@ -21,6 +36,8 @@ pub(super) struct Function {
     pub name: &'static str,
     pub parameters: &'static [Parameter],
     pub call: for<'v> fn(&Arguments<'_, 'v>) -> Result<Datum<'v>, Failure>,
+    /// What is wrong with arguments that are literals, beyond their types.
+    pub check: fn(&[Argument]) -> Result<(), Complaint>,
     /// The one context that knows it, if not all do.
     pub context: Option<Context>,
     /// Whether it gives the same for the same arguments, so that constant ones can be settled at start.
@@ -44,12 +61,18 @@ impl Function {
         parameters: &'static [Parameter],
         call: for<'v> fn(&Arguments<'_, 'v>) -> Result<Datum<'v>, Failure>,
     ) -> Self {
-        Self { name, parameters, call, context: None, constant: true }
+        Self { name, parameters, call, check: |_| Ok(()), context: None, constant: true }
     }
 
     pub(super) fn is_in(&self, context: Context) -> bool {
         self.context.is_none_or(|own| own == context)
     }
+}
+
+/// What is wrong with the argument at `index`.
+pub(super) struct Complaint {
+    pub index: usize,
+    pub text: String,
 }
 
 /// One parameter. Optional ones stand behind all others.
@@ -110,9 +133,29 @@ pub(super) fn find(name: &str) -> Option<&'static Function> {
 
 /// Every function there is.
 pub(super) fn all() -> impl Iterator<Item = &'static Function> {
-    [types::FUNCTIONS, strings::FUNCTIONS, ids::FUNCTIONS, collections::FUNCTIONS, times::FUNCTIONS]
-        .into_iter()
-        .flatten()
+    [
+        types::FUNCTIONS,
+        strings::FUNCTIONS,
+        cases::FUNCTIONS,
+        format::FUNCTIONS,
+        hashes::FUNCTIONS,
+        encodings::FUNCTIONS,
+        ids::FUNCTIONS,
+        numbers::FUNCTIONS,
+        collections::FUNCTIONS,
+        lists::FUNCTIONS,
+        json_text::FUNCTIONS,
+        key_values::FUNCTIONS,
+        csv::FUNCTIONS,
+        url::FUNCTIONS,
+        patterns::FUNCTIONS,
+        network::FUNCTIONS,
+        severity::FUNCTIONS,
+        times::FUNCTIONS,
+        strptime::FUNCTIONS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 #[cfg(test)]

@@ -2,12 +2,10 @@
 
 use std::borrow::Cow;
 
-use sha2::{Digest, Sha256};
-
 use super::{Arguments, Function, Kind, needed, optional};
-use crate::hex;
 use crate::ottl::coerce::text as text_of;
 use crate::ottl::datum::{Datum, Failure};
+use crate::text::is_boundary;
 
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("IsMatch", &[needed("target", Kind::TextLike), needed("pattern", Kind::Pattern)], |args| {
@@ -34,14 +32,21 @@ pub(super) static FUNCTIONS: &[Function] = &[
         ],
         substring,
     ),
-    Function::new("ToLowerCase", &[needed("target", Kind::Text)], |args| {
-        Ok(Datum::Text(map_chars(&args.text(0)?, |c| single(c.to_lowercase(), c))))
+    Function::new("Trim", &[needed("target", Kind::Text), optional("replacement", Kind::LiteralText)], |args| {
+        let (target, set) = (args.text(0)?, args.text_or(1, b" ")?);
+        let (text, set) = (String::from_utf8_lossy(&target), String::from_utf8_lossy(&set));
+        let trimmed = text.trim_matches(|c: char| set.contains(c));
+        Ok(Datum::Text(Cow::Owned(trimmed.as_bytes().to_vec())))
     }),
-    Function::new("ToUpperCase", &[needed("target", Kind::Text)], |args| {
-        Ok(Datum::Text(map_chars(&args.text(0)?, |c| single(c.to_uppercase(), c))))
+    Function::new("TrimPrefix", &[needed("target", Kind::Text), needed("prefix", Kind::Text)], |args| {
+        let (target, prefix) = (args.text(0)?, args.text(1)?);
+        let end = target.len();
+        Ok(Datum::Text(if target.starts_with(&prefix) { part(target, prefix.len(), end) } else { target }))
     }),
-    Function::new("SHA256", &[needed("target", Kind::Text)], |args| {
-        Ok(Datum::Text(Cow::Owned(hex::encode(&Sha256::digest(args.text(0)?)))))
+    Function::new("TrimSuffix", &[needed("target", Kind::Text), needed("suffix", Kind::Text)], |args| {
+        let (target, suffix) = (args.text(0)?, args.text(1)?);
+        let end = target.len() - if target.ends_with(&suffix) { suffix.len() } else { 0 };
+        Ok(Datum::Text(part(target, 0, end)))
     }),
 ];
 
@@ -87,11 +92,6 @@ fn pieces<'t>(text: &'t [u8], delimiter: &[u8]) -> Vec<&'t [u8]> {
     pieces
 }
 
-/// Whether a character begins at this byte, or the text ends.
-fn is_boundary(text: &[u8], at: usize) -> bool {
-    text.get(at).is_none_or(|byte| byte & 0xc0 != 0x80)
-}
-
 /// Counts bytes. `utf8_safe` moves a cut inside a character to a place between two.
 fn substring<'v>(args: &Arguments<'_, 'v>) -> Result<Datum<'v>, Failure> {
     let (text, start, length) = (args.text(0)?, args.int(1)?, args.int(2)?);
@@ -123,21 +123,13 @@ fn substring<'v>(args: &Arguments<'_, 'v>) -> Result<Datum<'v>, Failure> {
         }
         to = to.max(from);
     }
-    Ok(Datum::Text(match text {
+    Ok(Datum::Text(part(text, from, to)))
+}
+
+/// The bytes from `from` to `to`, borrowed where the text is.
+fn part(text: Cow<'_, [u8]>, from: usize, to: usize) -> Cow<'_, [u8]> {
+    match text {
         Cow::Borrowed(text) => Cow::Borrowed(&text[from..to]),
         Cow::Owned(text) => Cow::Owned(text[from..to].to_vec()),
-    }))
-}
-
-fn map_chars<'v>(text: &[u8], map: impl Fn(char) -> char) -> Cow<'v, [u8]> {
-    Cow::Owned(String::from_utf8_lossy(text).chars().map(map).collect::<String>().into_bytes())
-}
-
-/// The one character of a case mapping. Where there are several, as for `ß`, Go keeps the character.
-fn single(mut mapped: impl Iterator<Item = char>, c: char) -> char {
-    match (mapped.next(), mapped.next()) {
-        (Some(mapped), None) => mapped,
-        _ if c == 'İ' => 'i',
-        _ => c,
     }
 }
