@@ -15,7 +15,9 @@ pub mod batch;
 pub mod camel;
 #[cfg(feature = "net")]
 pub mod compress;
+pub mod detect;
 pub mod error;
+pub mod guess;
 pub mod hex;
 pub mod json;
 pub mod merge;
@@ -36,8 +38,10 @@ pub mod scan;
 pub mod setting;
 pub mod shape;
 pub mod split;
+pub mod tape;
 pub mod text;
 pub mod tracestate;
+
 pub mod view;
 pub mod wire;
 

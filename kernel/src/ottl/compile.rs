@@ -6,7 +6,8 @@ use super::datum::Datum;
 use super::eval::{Check, Expression, Key};
 use super::functions::{self, Argument, Function, Kind, Parameter};
 use super::path::{self, ENUMS, Entry, Keys};
-use super::problem::{Problem, guess};
+use super::problem::Problem;
+use crate::guess::guess;
 use crate::pattern;
 use crate::view::Needs;
 

@@ -6,7 +6,8 @@ use super::ast::{Condition, Node};
 use super::datum::Failure;
 use super::functions;
 use super::path;
-use super::problem::{Problem, guess};
+use super::problem::Problem;
+use crate::guess::guess;
 use crate::view::{EventView, ResourceView, ScopeView, SpanView};
 
 /// The kind of thing that a condition or statement runs once for. Later ones can address earlier ones.
