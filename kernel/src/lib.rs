@@ -41,6 +41,7 @@ pub mod split;
 pub mod tape;
 pub mod text;
 pub mod tracestate;
+pub mod truncate;
 
 pub mod view;
 pub mod wire;
