@@ -37,7 +37,7 @@ enum What {
 
 impl Detectors {
     /// The text with masks in place of all findings, or `None` if there are none.
-    pub fn clean<'t>(&self, text: &'t [u8], mask: &mut Mask<'_>) -> Option<Vec<u8>> {
+    pub fn clean(&self, text: &[u8], mask: &mut Mask<'_>) -> Option<Vec<u8>> {
         self.clean_named(b"", text, mask)
     }
 

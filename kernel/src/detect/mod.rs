@@ -39,6 +39,7 @@ mod value;
 
 use std::ops::Range;
 
+pub use self::clean::Mask;
 use self::sieve::{Anchor, Sieve};
 use self::text::Text;
 use crate::error::OptionError;
