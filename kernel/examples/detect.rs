@@ -69,8 +69,30 @@ fn main() {
     measure("truncate 8 messages to 8 KiB", 500, || assert!(truncation.text(black_box(&large)).is_some()));
 
     for piece in [
-        "1", "@", "a", "a@", "1 ", "1.", "4111 ", "+1", "a:", "00:", "sk-", "sk-ant-api03-", "eyJ.", "://a:", "secret_access_key=", "ya29.", "\\u0040", "\"",
-        "-----BEGIN PRIVATE KEY-----", "AB12", "Bearer ", "glpat-", "xoxb-1", "phone: 1",
+        "1",
+        "@",
+        "a",
+        "a@",
+        "1 ",
+        "1.",
+        "4111 ",
+        "+1",
+        "a:",
+        "00:",
+        "sk-",
+        "sk-ant-api03-",
+        "eyJ.",
+        "://a:",
+        "secret_access_key=",
+        "ya29.",
+        "\\u0040",
+        "\"",
+        "-----BEGIN PRIVATE KEY-----",
+        "AB12",
+        "Bearer ",
+        "glpat-",
+        "xoxb-1",
+        "phone: 1",
     ] {
         let texts = [1 << 18, 1 << 20].map(|size| piece.repeat(size / piece.len()) + "@");
         let [small, large] = texts.map(|text| {

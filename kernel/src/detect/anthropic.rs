@@ -13,7 +13,7 @@ pub static ANTHROPIC_KEY: Detector = Detector {
     description: "Keys of Anthropic: sk-ant-api03-…, sk-ant-admin01-…, sk-ant-oat01-…",
     anchors: &[Anchor::literal("sk-ant-", 2)],
     look,
-    whole: |_| None,
+    whole: None,
 };
 
 /// Kind and version stand between the prefix and what is random.

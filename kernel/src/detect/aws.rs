@@ -20,9 +20,9 @@ pub static AWS_KEY: Detector = Detector {
         Anchor::word("ecr", 0),
     ],
     look,
-    whole: |text| {
+    whole: Some(|text| {
         contains_any(text.name, &NAMES).then(|| secret(text, 0)).flatten().filter(|range| range.end == text.bytes.len())
-    },
+    }),
 };
 
 static BASE32: Set = Set::of("A-Z2-7");

@@ -22,7 +22,7 @@ pub static AZURE_KEY: Detector = Detector {
         Anchor::literal("sig=", 1),
     ],
     look,
-    whole,
+    whole: Some(whole),
 };
 
 static BASE64: Set = Set::of("A-Za-z0-9+/=");

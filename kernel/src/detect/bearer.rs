@@ -14,7 +14,7 @@ pub static BEARER: Detector = Detector {
     description: "Credentials behind Bearer and Basic, and whatever stands in an Authorization header",
     anchors: &[Anchor::word("bearer", 3), Anchor::word("basic", 2), Anchor::word("authorization", 6)],
     look,
-    whole,
+    whole: Some(whole),
 };
 
 /// `token68` of RFC 9110.

@@ -11,7 +11,7 @@ pub static CREDIT_CARD: Detector = Detector {
     description: "Numbers of payment cards: 13 to 19 digits of a known issuer with a valid check digit",
     anchors: &[Anchor::number("2-689", "0-9")],
     look,
-    whole: |_| None,
+    whole: None,
 };
 
 /// The first digits, as a range of numbers of the same length, and how many digits such a number has, from and to.
@@ -55,6 +55,12 @@ static GROUPS: &[&[usize]] =
 
 fn look(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
     if text.comes_behind_point(at) {
+        return None;
+    }
+    // Groups of four begin with four digits, and so on.
+    let first = text.run(at, &DIGITS);
+    if !matches!(first - at, 4 | 6 | 8 | 13..=19) {
+        *done = first;
         return None;
     }
     // Five groups of digits at most, with the same sign between all of them.

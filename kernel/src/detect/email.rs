@@ -11,7 +11,7 @@ pub static EMAIL: Detector = Detector {
     description: "E-mail addresses, also of internationalised domains and with %40 in URLs",
     anchors: &[Anchor::sets([LOCAL, Set::single(b'@'), Set::of("A-Za-z0-9").latin()], -1), Anchor::literal("%40", 0)],
     look,
-    whole: |_| None,
+    whole: None,
 };
 
 /// Of what RFC 5321 allows in a local part what people use; the other signs are far more often the text's, as in

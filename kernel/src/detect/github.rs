@@ -13,7 +13,7 @@ pub static GITHUB_TOKEN: Detector = Detector {
     description: "Tokens of GitHub: classic ones (ghp_…, gho_…, ghu_…, ghs_…, ghr_…) with a valid checksum, fine-grained ones (github_pat_…)",
     anchors: &[Anchor::of(["h", "pousr", "_"], 1), Anchor::literal("github_pat_", 5)],
     look,
-    whole: |_| None,
+    whole: None,
 };
 
 pub static NPM_TOKEN: Detector = Detector {
@@ -21,7 +21,7 @@ pub static NPM_TOKEN: Detector = Detector {
     description: "Tokens of npm with a valid checksum: npm_…",
     anchors: &[Anchor::literal("npm_", 1)],
     look: |text, at, _| token::look(NPM, text, at),
-    whole: |_| None,
+    whole: None,
 };
 
 static FINE: Set = Set::of("A-Za-z0-9_");

@@ -13,7 +13,7 @@ pub static GOOGLE_API_KEY: Detector = Detector {
     description: "Keys of Google's APIs, Gemini among them: AIza…",
     anchors: &[Anchor::literal("AIza", 0)],
     look: |text, at, _| token::look(KEYS, text, at),
-    whole: |_| None,
+    whole: None,
 };
 
 pub static GOOGLE_OAUTH: Detector = Detector {
@@ -21,7 +21,7 @@ pub static GOOGLE_OAUTH: Detector = Detector {
     description: "Access and refresh tokens of Google's OAuth (ya29.…, 1//0…), and secrets of its clients (GOCSPX-…)",
     anchors: &[Anchor::literal("ya29.", 1), Anchor::literal("GOCSPX-", 0), Anchor::literal("1//0", 0)],
     look: oauth,
-    whole: |_| None,
+    whole: None,
 };
 
 static DOTTED: Set = Set::of("A-Za-z0-9_.-");

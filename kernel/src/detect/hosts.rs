@@ -13,7 +13,7 @@ pub static PYPI_TOKEN: Detector = Detector {
     description: "Tokens of PyPI: pypi-AgEIcHlwaS5vcmc…",
     anchors: &[Anchor::literal("pypi-AgE", 4)],
     look: |text, at, _| token::look(PYPI, text, at),
-    whole: |_| None,
+    whole: None,
 };
 
 pub static PLATFORM_TOKEN: Detector = Detector {
@@ -33,7 +33,7 @@ pub static PLATFORM_TOKEN: Detector = Detector {
         Anchor::of(["pul", "-", "0-9a-f"], 0),
     ],
     look: platform,
-    whole: |_| None,
+    whole: None,
 };
 
 pub static SENDGRID_KEY: Detector = Detector {
@@ -41,7 +41,7 @@ pub static SENDGRID_KEY: Detector = Detector {
     description: "Keys of SendGrid: SG.….…",
     anchors: &[Anchor::literal("SG.", 0)],
     look: |text, at, _| token::look(SENDGRID, text, at),
-    whole: |_| None,
+    whole: None,
 };
 
 pub static TELEGRAM_TOKEN: Detector = Detector {
@@ -49,7 +49,7 @@ pub static TELEGRAM_TOKEN: Detector = Detector {
     description: "Tokens of Telegram bots: 123456789:AA…",
     anchors: &[Anchor::of([":", "A", "A"], 0)],
     look: telegram,
-    whole: |_| None,
+    whole: None,
 };
 
 static HEX: Set = Set::of("0-9a-f");

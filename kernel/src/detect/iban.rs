@@ -11,7 +11,7 @@ pub static IBAN: Detector = Detector {
     description: "Bank account numbers (IBAN): the structure of the country, and check digits",
     anchors: &[Anchor::of(["A-Za-z", "A-Za-z", "0-9"], 0)],
     look,
-    whole: |_| None,
+    whole: None,
 };
 
 /// By country what stands behind the check digits: so many digits (`n`), capital letters (`a`) or either (`c`).

@@ -19,7 +19,7 @@ pub static IP: Detector = Detector {
         Anchor::of([":", ":", "fF"], 0),
     ],
     look,
-    whole: |_| None,
+    whole: None,
 };
 
 static SIX: Set = Set::of("0-9A-Fa-f:.");
@@ -35,12 +35,16 @@ fn look(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
 }
 
 fn four(text: &Text<'_>, at: usize) -> Option<Range<usize>> {
+    let first = text.run_within(at, &DIGITS, 4);
+    if !text.goes_on_behind_point(first) {
+        return None;
+    }
     let (mut octets, mut end) = ([0u8; 4], at);
     for (index, octet) in octets.iter_mut().enumerate() {
         if index > 0 {
             end += usize::from(text.at(end) == Some(b'.'));
         }
-        let digits = text.slice(end..text.run(end, &DIGITS).min(end + 4));
+        let digits = text.slice(end..text.run_within(end, &DIGITS, 4));
         let is_plain = digits.len() == 1 || digits.first().is_some_and(|first| *first != b'0');
         if !is_plain || (index > 0 && text.before(end) != Some(b'.')) {
             return None;

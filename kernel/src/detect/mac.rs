@@ -15,7 +15,7 @@ pub static MAC: Detector = Detector {
         Anchor::of(["0-9A-Fa-f", "0-9A-Fa-f", "."], 2),
     ],
     look,
-    whole: |_| None,
+    whole: None,
 };
 
 static HEX: Set = Set::of("0-9A-Fa-f");
@@ -23,6 +23,9 @@ static HEX: Set = Set::of("0-9A-Fa-f");
 fn look(text: &Text<'_>, at: usize, _done: &mut usize) -> Option<Range<usize>> {
     let (size, separator) =
         if text.at(at + 2) == Some(b'.') || text.at(at + 4) == Some(b'.') { (4, b'.') } else { (2, text.at(at + 2)?) };
+    if text.at(at + 2 * size + 1) != Some(separator) {
+        return None;
+    }
     let end = at + 12 + 12 / size - 1;
     let written = text.bytes.get(at..end)?;
     let is_digit =

@@ -64,7 +64,7 @@ struct Detector {
     /// that on, and is not called for places before it.
     look: fn(&Text<'_>, usize, &mut usize) -> Option<Range<usize>>,
     /// What only the name of a text tells, without an anchor in it: part of it, or all.
-    whole: fn(&Text<'_>) -> Option<Range<usize>>,
+    whole: Option<fn(&Text<'_>) -> Option<Range<usize>>>,
 }
 
 /// All detectors, in the order of the reference. No more than [`MOST`].
@@ -101,11 +101,16 @@ static ALL: &[&Detector] = &[
 ];
 
 /// So many detectors at most, for what is remembered of each while a text is looked at.
-const MOST: usize = 48;
+const MOST: usize = 32;
+
+/// Nothing that is found in a text shorter than this, in bytes.
+const SHORTEST: usize = 6;
 
 /// A choice of detectors, ready for use.
 pub struct Detectors {
     detectors: Vec<&'static Detector>,
+    /// Those that look at names of texts.
+    named: Vec<usize>,
     sieve: Sieve,
 }
 
@@ -130,7 +135,8 @@ impl Detectors {
             .enumerate()
             .flat_map(|(index, detector)| detector.anchors.iter().map(move |anchor| (index, anchor)))
             .collect();
-        Ok(Self { sieve: Sieve::new(&anchors), detectors })
+        let named = (0..detectors.len()).filter(|index| detectors[*index].whole.is_some()).collect();
+        Ok(Self { sieve: Sieve::new(&anchors), named, detectors })
     }
 
     /// All names there are, each with a line that says what it finds.
@@ -146,6 +152,9 @@ impl Detectors {
 
     /// The same for the value of an attribute or member of this name. Some secrets are known by that only.
     pub fn find_named(&self, name: &[u8], text: &[u8]) -> Vec<Finding> {
+        if text.len() < SHORTEST {
+            return Vec::new();
+        }
         let text = Text { bytes: text, name };
         let mut found: Vec<(Range<usize>, usize)> = Vec::new();
         let mut done = [0; MOST];
@@ -160,8 +169,7 @@ impl Detectors {
             }
         });
         if !name.is_empty() {
-            let named = self.detectors.iter().enumerate();
-            found.extend(named.filter_map(|(index, detector)| Some(((detector.whole)(&text)?, index))));
+            found.extend(self.named.iter().filter_map(|index| Some((self.detectors[*index].whole?(&text)?, *index))));
         }
         if found.len() > 1 {
             found.sort_by_key(|(range, _)| range.start);

@@ -12,7 +12,7 @@ pub static HUGGINGFACE_TOKEN: Detector = Detector {
     description: "Tokens of Hugging Face: hf_…, api_org_…",
     anchors: &[Anchor::literal("hf_", 0), Anchor::literal("api_org_", 3)],
     look: |text, at, _| token::look(HUGGINGFACE, text, at),
-    whole: |_| None,
+    whole: None,
 };
 
 pub static MODEL_KEY: Detector = Detector {
@@ -31,7 +31,7 @@ pub static MODEL_KEY: Detector = Detector {
         Anchor::literal("pcsk_", 0),
     ],
     look: keys,
-    whole: |_| None,
+    whole: None,
 };
 
 pub static OBSERVABILITY_KEY: Detector = Detector {
@@ -45,7 +45,7 @@ pub static OBSERVABILITY_KEY: Detector = Detector {
         Anchor::literal("sk-helicone-", 2),
     ],
     look: |text, at, _| token::look(OBSERVABILITY, text, at),
-    whole: |_| None,
+    whole: None,
 };
 
 static LETTERS: Set = Set::of("A-Za-z");

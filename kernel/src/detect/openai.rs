@@ -13,7 +13,7 @@ pub static OPENAI_KEY: Detector = Detector {
     description: "Keys of OpenAI: sk-…, sk-proj-…, sk-svcacct-…, sk-admin-…",
     anchors: &[Anchor::literal("sk-", 0)],
     look,
-    whole: |_| None,
+    whole: None,
 };
 
 /// `OpenAI` in base64.

@@ -14,7 +14,7 @@ pub static PHONE: Detector = Detector {
     description: "Telephone numbers with a country code, and national ones that are unmistakable or named as such",
     anchors: &[Anchor::of(["+", "1-9", "0-9 ./()-"], 0), Anchor::number("0-9", "0-9"), Anchor::number("1", ".-")],
     look,
-    whole: |_| None,
+    whole: None,
 };
 
 /// Names under which any number is one.
@@ -25,8 +25,12 @@ fn look(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
         // Looked at from there.
         return None;
     }
+    let is_international_form = text.at(at) == Some(b'+');
+    if !is_international_form && !may_be_national(text, at) {
+        return None;
+    }
     let number = Number::read(text, at)?;
-    let found = if text.at(at) == Some(b'+') {
+    let found = if is_international_form {
         let is_sum = text.before(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || b"+)_".contains(&byte));
         (!is_sum).then(|| number.longest(is_international)).flatten()
     } else {
@@ -44,6 +48,19 @@ fn look(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
     let goes_on = matches!(text.at(end), Some(b'-' | b'.' | b':' | b',')) && text.is_digit(end + 1);
     let is_word = text.at(end).is_some_and(|byte| byte == b'_' || byte == b'%' || byte.is_ascii_alphabetic());
     (!goes_on && !is_word).then_some(found)
+}
+
+/// Whether the first digits are so many as a national number begins with, or a name stands in front.
+fn may_be_national(text: &Text<'_>, at: usize) -> bool {
+    let end = text.run_within(at, &DIGITS, 16);
+    let has_form = match (end - at, text.at(end)) {
+        (3, Some(b'-' | b'.' | b')')) => true,
+        (2, Some(b' ' | b'.')) => text.at(at) == Some(b'0'),
+        (1, Some(b'-' | b'.')) => text.at(at) == Some(b'1'),
+        (1..=15, _) => false,
+        _ => return false,
+    };
+    has_form || text.is_named(at, &NAMES)
 }
 
 fn national(text: &Text<'_>, number: &Number) -> Option<Range<usize>> {

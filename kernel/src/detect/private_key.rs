@@ -14,7 +14,7 @@ pub static PRIVATE_KEY: Detector = Detector {
     description: "Private keys in PEM, of OpenSSH and of PGP, the whole block",
     anchors: &[Anchor::literal("-----BEGIN ", 4)],
     look,
-    whole: |_| None,
+    whole: None,
 };
 
 const BEGIN: &[u8] = b"-----BEGIN ";

@@ -132,21 +132,29 @@ impl Sieve {
         let (mut one, mut two) = (self.rows[usize::from(b' ')].first, 0);
         for (at, byte) in text.iter().enumerate() {
             let row = &self.rows[usize::from(*byte)];
-            let mut hit = two & row.third;
+            let hit = two & row.third;
             two = one & row.second;
             one = row.first;
-            while hit != 0 {
-                let bit = hit.trailing_zeros() as usize;
-                hit &= hit - 1;
-                let Bit { callers, is_shared } = &self.bits[bit];
-                for Caller { index, anchor } in callers {
-                    if *is_shared && !anchor.stands_at(text, at) {
-                        continue;
-                    }
-                    // The blank in front has the place -1.
-                    if let Ok(place) = usize::try_from(at as isize - 2 + anchor.offset) {
-                        look(*index, place);
-                    }
+            if hit != 0 {
+                self.call(text, at, hit, &mut look);
+            }
+        }
+    }
+
+    /// Calls whoever looks for what ends at a place.
+    #[inline(always)]
+    fn call(&self, text: &[u8], at: usize, mut hit: u64, look: &mut impl FnMut(usize, usize)) {
+        while hit != 0 {
+            let bit = hit.trailing_zeros() as usize;
+            hit &= hit - 1;
+            let Bit { callers, is_shared } = &self.bits[bit];
+            for Caller { index, anchor } in callers {
+                if *is_shared && !anchor.stands_at(text, at) {
+                    continue;
+                }
+                // The blank in front has the place -1.
+                if let Ok(place) = usize::try_from(at as isize - 2 + anchor.offset) {
+                    look(*index, place);
                 }
             }
         }

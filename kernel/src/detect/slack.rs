@@ -13,7 +13,7 @@ pub static SLACK_TOKEN: Detector = Detector {
     description: "Tokens of Slack (xoxb-…, xoxp-…, xapp-…) and addresses of its incoming webhooks",
     anchors: &[Anchor::of(["x", "o", "x"], 0), Anchor::literal("xapp-", 2), Anchor::literal("hooks.slack.com", 3)],
     look,
-    whole: |_| None,
+    whole: None,
 };
 
 static DASHED: Set = Set::of("A-Za-z0-9-");

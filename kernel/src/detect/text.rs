@@ -180,7 +180,12 @@ pub fn contains_any(name: &[u8], words: &[&str]) -> bool {
     if name.is_empty() || name.len() > 64 {
         return false;
     }
-    let plain: Vec<u8> = name.iter().filter(|byte| ALNUM.has(**byte)).map(u8::to_ascii_lowercase).collect();
+    let (mut plain, mut length) = ([0; 64], 0);
+    for byte in name.iter().filter(|byte| ALNUM.has(**byte)) {
+        plain[length] = byte.to_ascii_lowercase();
+        length += 1;
+    }
+    let plain = &plain[..length];
     words.iter().any(|word| plain.windows(word.len()).any(|part| part == word.as_bytes()))
 }
 

@@ -12,7 +12,7 @@ pub static BASIC_AUTH_URL: Detector = Detector {
     description: "Name and password in a URL, as in postgres://name:password@host",
     anchors: &[Anchor::of([":", "/", "/"], 0)],
     look,
-    whole: |_| None,
+    whole: None,
 };
 
 /// A password may have more signs than a URL allows, since people do not always escape them.

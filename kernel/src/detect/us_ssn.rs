@@ -12,7 +12,7 @@ pub static US_SSN: Detector = Detector {
     description: "Social security numbers of the United States, with dashes or blanks, or named as such",
     anchors: &[Anchor::number("0-8", "0-9")],
     look,
-    whole: |_| None,
+    whole: None,
 };
 
 const NAMES: [&str; 3] = ["ssn", "socialsecurity", "security"];
