@@ -45,23 +45,23 @@ fn look(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
     let start = text.run(from, &BETWEEN).min(from + 8);
     *done = start;
     let has_sign = text.slice(from..start).iter().any(|byte| matches!(byte, b':' | b'='));
-    has_sign.then(|| header(text, start)).flatten()
+    has_sign.then(|| header(text, start, is_key)).flatten()
 }
 
 /// A value that stands under the name of the header.
 fn whole(text: &Text<'_>) -> Option<Range<usize>> {
     let name = text.name;
     let is_header = name.len() >= 13 && name[name.len() - 13..].eq_ignore_ascii_case(b"authorization");
-    is_header.then(|| header(text, 0)).flatten()
+    is_header.then(|| header(text, 0, |key| !is_masked(key))).flatten()
 }
 
-/// The credentials in the value of a header that begins here.
-fn header(text: &Text<'_>, start: usize) -> Option<Range<usize>> {
+/// The credentials in the value of a header that begins here. What stands there without a scheme must be `plausible`: in a
+/// program it is more often a name.
+fn header(text: &Text<'_>, start: usize, plausible: fn(&[u8]) -> bool) -> Option<Range<usize>> {
     let scheme_end = text.run(start, &SCHEME);
     let value = text.run(scheme_end, &BLANKS);
     if value == scheme_end {
-        // No scheme: a key alone.
-        return credentials(text, start).filter(|range| range.len() >= 8 && !is_masked(text.slice(range.clone())));
+        return credentials(text, start).filter(|range| range.len() >= 8 && plausible(text.slice(range.clone())));
     }
     let scheme = text.slice(start..scheme_end);
     if LISTS.iter().any(|list| scheme.eq_ignore_ascii_case(list.as_bytes())) {
@@ -89,6 +89,12 @@ fn is_bearer(token: &[u8]) -> bool {
     let has_digit = token.iter().any(u8::is_ascii_digit);
     let has_both = token.iter().any(u8::is_ascii_lowercase) && token.iter().any(u8::is_ascii_uppercase);
     is_varied(token) && (token.len() >= 8 && has_digit || token.len() >= 16 && has_both || token.len() >= 32)
+}
+
+/// Whether it is no name of a program's: digits stand between the letters.
+fn is_key(value: &[u8]) -> bool {
+    let digits = value.iter().filter(|byte| byte.is_ascii_digit()).count();
+    is_varied(value) && (digits >= 3 || digits > 0 && value.len() >= 32)
 }
 
 fn is_basic(encoded: &[u8]) -> bool {
@@ -144,6 +150,8 @@ mod tests {
                 "basic dXNlcg==",
                 "authorization is required",
                 "authorization: none",
+                "authorization: AuthorizationRef, authorization = base64.decode(x)",
+                "self.authorization = self._get_param('authorization')",
                 "the authorization server",
                 "Bearer: x",
                 "Visual Basic 6.0",

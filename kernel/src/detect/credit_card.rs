@@ -49,6 +49,10 @@ static ISSUERS: &[(u32, u32, usize, usize)] = &[
     (9860, 9860, 16, 16),     // Humo
 ];
 
+/// The first two digits of those who issue numbers of more than 16 digits in earnest. Other numbers of that length are
+/// far more often identifiers of 64 bits, and must be grouped as cards are.
+static LONG: &[[u8; 2]] = &[*b"50", *b"58", *b"62", *b"63", *b"67"];
+
 /// How digits are grouped on cards and in forms.
 static GROUPS: &[&[usize]] =
     &[&[4, 4, 4, 4, 3], &[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 4, 1], &[6, 13], &[8, 8]];
@@ -85,7 +89,8 @@ fn look(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
         (0..count).map(|index| ends[index] - if index == 0 { at } else { ends[index - 1] + separator.len() }).collect();
     let is_valid = |groups: usize| {
         let end = ends[groups - 1];
-        text.ends(end) && !text.goes_on_behind_point(end) && is_card(text.slice(at..end))
+        let is_usual = groups > 1 || end - at <= 16 || LONG.iter().any(|long| text.from(at).starts_with(long));
+        is_usual && text.ends(end) && !text.goes_on_behind_point(end) && is_card(text.slice(at..end))
     };
     let grouped = GROUPS.iter().filter(|groups| lengths.starts_with(groups)).map(|groups| groups.len());
     let single = (13..=19).contains(&lengths[0]).then_some(1);
@@ -180,6 +185,8 @@ mod tests {
                 "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
                 "9999999999999995",
                 "7992739871300000003",
+                "4427218577690292384",
+                "6558939822118891088",
                 "550e8400-e29b-4111-a716-446655440000",
                 "2024-11-26 19:38:09.123456789",
                 "411111",

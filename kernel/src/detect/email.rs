@@ -19,7 +19,7 @@ pub static EMAIL: Detector = Detector {
 const LOCAL: Set = Set::of("A-Za-z0-9._+'&~-").latin();
 const DOMAIN: Set = Set::of("A-Za-z0-9.-").latin();
 /// What stands between `//` and `@` in a URL.
-static USERINFO: Set = Set::of("A-Za-z0-9._+'&~:%!$*,;=-");
+static USERINFO: Set = Set::of("A-Za-z0-9._+'&~:%!$*,;=@-");
 /// Names of units of systemd, such as `getty@tty1.service`.
 const UNITS: [&str; 8] = ["service", "socket", "timer", "slice", "mount", "target", "scope", "path"];
 
@@ -30,10 +30,13 @@ fn look(text: &Text<'_>, at: usize, _done: &mut usize) -> Option<Range<usize>> {
     let local = text.slice(start..at);
     // A copy over SSH, `git@github.com:a/b`, names no person.
     let is_ssh = local == b"git" && text.at(end) == Some(b':');
+    // Names of algorithms of SSH, `chacha20-poly1305@openssh.com`.
+    let is_algorithm =
+        matches!(text.slice(domain..end), b"openssh.com" | b"libssh.org") && local.iter().any(|byte| *byte == b'-');
     // The user of a URL is no address, and its password none of ours.
     let authority = text.run_back(start, &USERINFO, 256);
     let is_user = text.slice(authority.saturating_sub(3)..authority) == b"://";
-    (!is_ssh && !is_user).then_some(start..end)
+    (!is_ssh && !is_algorithm && !is_user).then_some(start..end)
 }
 
 fn local_start(text: &Text<'_>, at: usize) -> Option<usize> {
@@ -135,6 +138,8 @@ mod tests {
                 "git@github.com:example/repository.git",
                 "ssh://git@github.com/example/repository.git",
                 "https://jo:secret@example.com/x",
+                "https://jo:s@cret@example.com/x",
+                "chacha20-poly1305@openssh.com",
                 "com.example.Main@1b2c3d4.x",
                 "getty@tty1.service failed",
                 "image@sha256:0123456789abcdef.x",

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::Detector;
 use super::sieve::Anchor;
-use super::text::{DIGITS, Set, Text};
+use super::text::{DIGITS, Set, Text, contains_any};
 
 pub static IP: Detector = Detector {
     name: "ip",
@@ -59,23 +59,27 @@ fn four(text: &Text<'_>, at: usize) -> Option<Range<usize>> {
     let is_range = text.before(at) == Some(b'-') && at >= 2 && text.is_digit(at - 2);
     let is_part = matches!(text.before(at), Some(b'_' | b'.' | b'-' | b'+')) && !is_range
         || text.at(end) == Some(b'-') && !text.is_digit(end + 1);
-    let names_somebody = !address.is_loopback() && !address.is_unspecified() && !address.is_broadcast();
+    // All of 0.0.0.0/8 is "this network" (RFC 791).
+    let names_somebody = !address.is_loopback() && octets[0] != 0 && !address.is_broadcast();
     (!is_more && !is_part && names_somebody && !is_version(text, at)).then_some(at..end)
 }
 
-/// `Chrome/120.0.0.0`, `version 1.2.3.4`.
+/// `Chrome/120.0.0.0`, `version 1.2.3.4`, `section 10.1.2.2`.
 fn is_version(text: &Text<'_>, at: usize) -> bool {
-    static LETTERS: Set = Set::of("A-Za-z");
-    let Some(sign) = at.checked_sub(1) else { return false };
-    let word = text.slice(text.run_back(sign, &LETTERS, 20)..sign);
-    match text.bytes[sign] {
+    static LETTERS: Set = Set::of("A-Za-z_");
+    static BETWEEN: Set = Set::of(" :=\"'(");
+    const NAMES: [&str; 9] = ["version", "ver", "v", "release", "build", "section", "sections", "chapter", "oid"];
+    if text.before(at) == Some(b'/') {
         // Products are written with a capital letter, hosts are not.
-        b'/' => word.first().is_some_and(u8::is_ascii_uppercase),
-        b' ' | b'=' | b':' | b'"' => {
-            ["version", "ver", "release", "build", "v"].iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
-        }
-        _ => false,
+        return text.bytes[text.run_back(at - 1, &LETTERS, 20)].is_ascii_uppercase();
     }
+    let end = text.run_back(at, &BETWEEN, 5);
+    if end == 0 {
+        return contains_any(text.name, &["version"]);
+    }
+    let word = text.slice(text.run_back(end, &LETTERS, 20)..end);
+    let is_name = |part: &[u8]| NAMES.iter().any(|name| part.eq_ignore_ascii_case(name.as_bytes()));
+    word.rsplit(|byte| *byte == b'_').find(|part| !part.is_empty()).is_some_and(is_name)
 }
 
 fn six(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
@@ -107,7 +111,7 @@ fn is_in_use(address: &Ipv6Addr, written: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{finds, passes};
+    use super::super::testing::{finds, found_named, passes};
 
     #[test]
     fn addresses_are_found() {
@@ -135,6 +139,12 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_none_where_its_name_says_so() {
+        assert_eq!(found_named("ip", "service.version", "1.2.3.4"), [""; 0]);
+        assert_eq!(found_named("ip", "client.address", "1.2.3.4"), ["1.2.3.4"]);
+    }
+
+    #[test]
     fn what_only_looks_alike_is_not() {
         passes(
             "ip",
@@ -148,6 +158,10 @@ mod tests {
                 "Mozilla/5.0 Chrome/120.0.0.0 Safari/537.36 Edg/120.0.0.0",
                 "numpy-1.2.3.4.tar",
                 "1.2.3.4-beta.1",
+                "__version__ = \"3.5.0.1\"",
+                "APP_VERSION=1.2.3.4",
+                "RFC 8785, section 3.2.2.3",
+                "0.0.205.0",
                 "1.2.3.4a",
                 "127.0.0.1 and 0.0.0.0 and ::1 and ::",
                 "12:34:56",

@@ -38,6 +38,8 @@ fn look(text: &Text<'_>, at: usize, _done: &mut usize) -> Option<Range<usize>> {
         || !text.ends(end)
         || text.before(at) == Some(separator) && at >= 2 && HEX.has(text.bytes[at - 2])
         || text.at(end) == Some(separator) && text.at(end + 1).is_some_and(|byte| HEX.has(byte));
+    // Weights of characters in Unicode's tables look like the form with points: `[*0A59.0020.0002]`.
+    let is_part = is_part || size == 4 && matches!(text.before(at), Some(b'*' | b'.'));
     // All zeros, and everybody.
     let is_nobody = written.iter().filter(|byte| **byte != separator).all(|byte| *byte == b'0')
         || written.iter().filter(|byte| **byte != separator).all(|byte| byte.eq_ignore_ascii_case(&b'f'));
@@ -97,6 +99,7 @@ mod tests {
                 "x00:1a:2b:3c:4d:5e",
                 "00:1a:2b:3c:4d:5eg",
                 "001a.2b3c.4d5",
+                "[*0A59.0020.0002]",
                 "2001:db8::1",
                 "1.2.3.4",
             ],

@@ -65,7 +65,10 @@ fn may_be_national(text: &Text<'_>, at: usize) -> bool {
 
 fn national(text: &Text<'_>, number: &Number) -> Option<Range<usize>> {
     let start = number.start;
-    let shapes: &[fn(&Number, usize) -> bool] = &[is_north_american, is_french];
+    // A row of numbers goes on in front.
+    let is_row = start >= 2 && matches!(text.bytes[start - 1], b' ' | b'.') && text.is_digit(start - 2);
+    let shapes: &[fn(&Number, usize) -> bool] =
+        if is_row { &[is_north_american] } else { &[is_north_american, is_french] };
     // The bracket in front is part of it.
     if text.before(start) == Some(b'(') {
         return number.longest(is_bracketed).map(|range| start - 1..range.end);
@@ -239,6 +242,12 @@ fn is_international(number: &Number, groups: usize) -> bool {
     let digits = number.digits(groups);
     let starts = |code: &str| digits.starts_with(code.as_bytes());
     let plan = PLANS.iter().find(|(code, ..)| starts(code)).map(|(code, from, to)| (code.len(), *from, *to));
+    // One digit behind a point is a fraction, and so is all that stands behind the only point.
+    let last = digits.len() - number.groups[groups - 1].0;
+    let is_fraction = number.separators(groups) == [Separator::Sign(b'.')];
+    if groups > 1 && (last == 1 || is_fraction) {
+        return false;
+    }
     let Some((code, from, to)) = plan.or_else(|| THREE.iter().any(|first| starts(first)).then_some((3, 9, 13))) else {
         return false;
     };
@@ -352,9 +361,12 @@ mod tests {
                 "10.0.0.1 and 192.168.100.200",
                 "550e8400-e29b-41d4-a716-446655440000",
                 "01 02 03 04 05",
+                "05 06 07 08 09 10",
+                "04 00 01 01 59 01 04 00 00 00",
                 "112-555-0123",
                 "5551234567",
                 "+12345678",
+                "+35236450.6 and +352364501.25",
                 "+0123456789",
                 "4111 1111 1111 1111",
                 "123-45-6789",

@@ -19,6 +19,8 @@ pub static PRIVATE_KEY: Detector = Detector {
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
+/// With less behind its beginning it is only talked about, in bytes.
+const SHORTEST: usize = 32;
 /// A label and a checksum fit, and what else may stand between.
 static BODY: Set = Set::of("A-Za-z0-9+/=\\ \r\n\t:,-");
 static LABEL: Set = Set::of("A-Z0-9 ");
@@ -37,6 +39,9 @@ fn look(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
     let body = label_end + 5;
     let body_end = text.run(body, &BODY);
     *done = body_end;
+    if body_end - body < SHORTEST {
+        return None;
+    }
     // The end is written with signs that the body may have.
     let end = match memmem::find(text.slice(body..body_end), END) {
         Some(end) => {
@@ -87,6 +92,7 @@ mod tests {
                 "-----BEGIN PGP MESSAGE-----",
                 "-----END PRIVATE KEY-----",
                 "BEGIN PRIVATE KEY",
+                "starts with \"-----BEGIN PRIVATE KEY-----\" or not",
                 "--BEGIN PRIVATE KEY--",
                 "-----BEGIN private key-----",
                 "-----BEGIN PRIVATE KEY",
