@@ -34,74 +34,100 @@ pub struct Token {
     pub next: usize,
 }
 
-/// Reads a text wholly, or gives `None` if it is not JSON (RFC 8259). Lone surrogates are taken, as its grammar does; whether
-/// strings are UTF-8 is not looked at.
+/// So many tokens are kept at most, since a token takes more memory than a digit and a comma.
+const MAX_TOKENS: usize = 1 << 20;
+
+/// What a walk along a text comes to. Containers and slots are told where they begin and where they end.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    Begin(Kind, usize),
+    End(usize),
+    /// A key, a string, a number or a word: where it begins and ends.
+    Leaf(Kind, usize, usize),
+}
+
+/// Reads a text wholly, or gives `None` if it is not JSON (RFC 8259), or has more than a million tokens.
 pub fn read(text: &[u8]) -> Option<Vec<Token>> {
-    let mut tokens = Vec::new();
-    // Containers that are open, each with the slot that is.
-    let mut open: Vec<(usize, usize)> = Vec::new();
-    let mut at = skip_blanks(text, 0);
-    loop {
-        let (kind, start) = (kind_of(*text.get(at)?)?, at);
-        match kind {
-            Kind::List | Kind::Object => {
-                tokens.push(Token { kind, start, end: 0, next: 0 });
-                open.push((tokens.len() - 1, 0));
-                at = skip_blanks(text, at + 1);
-                if *text.get(at)? != closing(kind) {
-                    at = begin(text, at, kind, &mut tokens, &mut open)?;
-                    continue;
+    let mut tokens: Vec<Token> = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    walk(text, |step| {
+        let next = tokens.len() + 1;
+        match step {
+            Step::Begin(kind, start) => {
+                open.push(tokens.len());
+                tokens.push(Token { kind, start, end: 0, next });
+            }
+            Step::Leaf(kind, start, end) => tokens.push(Token { kind, start, end, next }),
+            Step::End(end) => {
+                let next = tokens.len();
+                if let Some(token) = open.pop().and_then(|index| tokens.get_mut(index)) {
+                    (token.end, token.next) = (end, next);
                 }
             }
+        }
+        tokens.len() < MAX_TOKENS
+    })?;
+    Some(tokens)
+}
+
+/// Walks along a text as long as `visit` says so. Gives `None` if it was stopped, or if the text is not JSON, which may
+/// be seen only at its end. Lone surrogates are taken, as the grammar does; whether strings are UTF-8 is not looked at.
+#[inline]
+pub fn walk(text: &[u8], mut visit: impl FnMut(Step) -> bool) -> Option<()> {
+    let mut visit = |step| visit(step).then_some(());
+    let mut open: Vec<Kind> = Vec::new();
+    let mut at = skip_blanks(text, 0);
+    loop {
+        let kind = kind_of(*text.get(at)?)?;
+        match kind {
+            Kind::List | Kind::Object => {
+                visit(Step::Begin(kind, at))?;
+                at = skip_blanks(text, at + 1);
+                if *text.get(at)? != closing(kind) {
+                    open.push(kind);
+                    at = begin_slot(text, at, kind, &mut visit)?;
+                    continue;
+                }
+                at += 1;
+                visit(Step::End(at))?;
+            }
             Kind::Text => {
-                at = end_of_string(text, at + 1)?;
-                tokens.push(Token { kind, start: start + 1, end: at - 1, next: tokens.len() + 1 });
+                let start = at + 1;
+                at = end_of_string(text, start)?;
+                visit(Step::Leaf(kind, start, at - 1))?;
             }
             _ => {
+                let start = at;
                 at = if kind == Kind::Number { end_of_number(text, at)? } else { end_of_word(text, at)? };
-                tokens.push(Token { kind, start, end: at, next: tokens.len() + 1 });
+                visit(Step::Leaf(kind, start, at))?;
             }
         }
         // Behind a value: the next slot, or what ends here.
         loop {
-            let Some(&mut (container, slot)) = open.last_mut() else {
-                return (skip_blanks(text, at) == text.len()).then_some(tokens);
+            let Some(kind) = open.last().copied() else {
+                return (skip_blanks(text, at) == text.len()).then_some(());
             };
-            let kind = tokens[container].kind;
-            let is_empty = tokens.len() == container + 1;
-            if !is_empty && tokens[slot].end == 0 {
-                let next = tokens.len();
-                tokens[slot].end = at;
-                tokens[slot].next = next;
-            }
+            visit(Step::End(at))?;
             at = skip_blanks(text, at);
             let byte = *text.get(at)?;
-            if byte == closing(kind) {
-                at += 1;
-                let next = tokens.len();
-                tokens[container].end = at;
-                tokens[container].next = next;
-                open.pop();
-            } else if byte == b',' && !is_empty {
-                at = begin(text, skip_blanks(text, at + 1), kind, &mut tokens, &mut open)?;
+            if byte == b',' {
+                at = begin_slot(text, skip_blanks(text, at + 1), kind, &mut visit)?;
                 break;
-            } else {
+            }
+            if byte != closing(kind) {
                 return None;
             }
+            at += 1;
+            open.pop();
+            visit(Step::End(at))?;
         }
     }
 }
 
 /// Begins an item or a member, and gives the place where its value begins.
-fn begin(
-    text: &[u8],
-    at: usize,
-    container: Kind,
-    tokens: &mut Vec<Token>,
-    open: &mut [(usize, usize)],
-) -> Option<usize> {
-    open.last_mut()?.1 = tokens.len();
-    tokens.push(Token { kind: Kind::Slot, start: at, end: 0, next: 0 });
+#[inline(always)]
+fn begin_slot(text: &[u8], at: usize, container: Kind, visit: &mut impl FnMut(Step) -> Option<()>) -> Option<usize> {
+    visit(Step::Begin(Kind::Slot, at))?;
     if container == Kind::List {
         return Some(at);
     }
@@ -109,7 +135,7 @@ fn begin(
         return None;
     }
     let end = end_of_string(text, at + 1)?;
-    tokens.push(Token { kind: Kind::Key, start: at + 1, end: end - 1, next: tokens.len() + 1 });
+    visit(Step::Leaf(Kind::Key, at + 1, end - 1))?;
     let colon = skip_blanks(text, end);
     (*text.get(colon)? == b':').then(|| skip_blanks(text, colon + 1))
 }
@@ -259,6 +285,14 @@ mod tests {
         ] {
             assert!(read(json.as_bytes()).is_none(), "{json}");
         }
+    }
+
+    #[test]
+    fn what_has_too_many_tokens_is_walked_along_all_the_same() {
+        let text = format!("[{}1]", "1,".repeat(MAX_TOKENS / 2));
+        assert_eq!(read(text.as_bytes()), None);
+        assert_eq!(walk(text.as_bytes(), |_| true), Some(()));
+        assert_eq!(walk(text.as_bytes(), |_| false), None);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::ops::Range;
 use memchr::memchr;
 
 use super::unescape::Plain;
-use super::{Detectors, Finding};
-use crate::tape::{self, Kind};
+use super::{Detectors, Finding, SHORTEST};
+use crate::tape::{self, Kind, Step};
 use crate::text::put_quoted;
 
 /// How deep JSON is looked for in strings of JSON, and how often escapes of escapes are taken away in a text that is none.
@@ -53,45 +53,39 @@ impl Detectors {
         if !matches!(first, Some(b'{' | b'[' | b'"')) {
             return self.edits_of_text(name, text, 0);
         }
-        match (depth < MAX_NESTED).then(|| tape::read(text)).flatten() {
-            Some(tokens) => self.edits_of_json(text, &tokens, depth),
+        match (depth < MAX_NESTED).then(|| leaves(text)).flatten() {
+            Some(leaves) => self.edits_of_json(text, &leaves, depth),
             // JSON that an SDK has cut: what goes in is escaped all the same.
             None => self.edits_of_text(name, text, u8::from(begins_as_json(text))),
         }
     }
 
-    fn edits_of_json(&self, text: &[u8], tokens: &[tape::Token], depth: u8) -> Vec<Edit> {
+    fn edits_of_json(&self, text: &[u8], leaves: &[Leaf], depth: u8) -> Vec<Edit> {
         let mut edits = Vec::new();
-        let mut key: &[u8] = b"";
-        for token in tokens {
-            let content = &text[token.start..token.end];
-            match token.kind {
-                Kind::Key | Kind::Text => {
-                    let name = if token.kind == Kind::Key { b"" } else { key };
-                    let plain = memchr(b'\\', content).map(|_| Plain::of(content));
-                    let inner = self.edits(name, plain.as_ref().map_or(content, |plain| &plain.text), depth + 1);
-                    edits.extend(inner.into_iter().map(|edit| {
-                        let range = plain.as_ref().map_or(edit.range.clone(), |plain| plain.raw(edit.range));
-                        let range = token.start + range.start..token.start + range.end;
-                        Edit { range, what: edit.what, levels: edit.levels + 1 }
-                    }));
-                    if token.kind == Kind::Key {
-                        key = content;
-                    }
+        for Leaf { kind, range, key } in leaves {
+            let (content, name) = (&text[range.clone()], &text[key.clone()]);
+            if *kind == Kind::Number {
+                let findings = self.find_named(name, content);
+                if findings.is_empty() {
+                    continue;
                 }
-                Kind::Number if content.len() > 5 => {
-                    let findings = self.find_named(key, content);
-                    if findings.is_empty() {
-                        continue;
-                    }
-                    // It becomes a string, with what stood around the finding in it.
-                    let quote = |at| Edit { range: at..at, what: What::Quote, levels: 0 };
-                    edits.push(quote(token.start));
-                    edits.extend(findings.iter().map(|finding| found(finding, content, token.start, 1)));
-                    edits.push(quote(token.end));
-                }
-                _ => {}
+                // It becomes a string, with what stood around the finding in it.
+                let quote = |at| Edit { range: at..at, what: What::Quote, levels: 0 };
+                edits.push(quote(range.start));
+                edits.extend(findings.iter().map(|finding| found(finding, content, range.start, 1)));
+                edits.push(quote(range.end));
+                continue;
             }
+            let plain = memchr(b'\\', content).map(|_| Plain::of(content));
+            let inner = self.edits(name, plain.as_ref().map_or(content, |plain| &plain.text), depth + 1);
+            edits.extend(inner.into_iter().map(|edit| {
+                let place = plain.as_ref().map_or(edit.range.clone(), |plain| plain.raw(edit.range));
+                Edit {
+                    range: range.start + place.start..range.start + place.end,
+                    what: edit.what,
+                    levels: edit.levels + 1,
+                }
+            }));
         }
         edits
     }
@@ -130,6 +124,32 @@ impl Detectors {
         });
         edits
     }
+}
+
+/// A key, a string or a number in JSON, with the key under which it stands.
+struct Leaf {
+    kind: Kind,
+    range: Range<usize>,
+    key: Range<usize>,
+}
+
+/// What there is to search in a text in JSON, or `None` if it is none.
+fn leaves(text: &[u8]) -> Option<Vec<Leaf>> {
+    let mut leaves = Vec::new();
+    let mut last_key = 0..0;
+    tape::walk(text, |step| {
+        if let Step::Leaf(kind, start, end) = step {
+            let key = if kind == Kind::Key { 0..0 } else { last_key.clone() };
+            if end - start >= SHORTEST && kind != Kind::Word {
+                leaves.push(Leaf { kind, range: start..end, key });
+            }
+            if kind == Kind::Key {
+                last_key = start..end;
+            }
+        }
+        true
+    })?;
+    Some(leaves)
 }
 
 fn found(finding: &Finding, text: &[u8], offset: usize, levels: u8) -> Edit {

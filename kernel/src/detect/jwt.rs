@@ -7,7 +7,7 @@ use super::Detector;
 use super::sieve::Anchor;
 use super::text::{BASE64URL, Text};
 use crate::base64;
-use crate::tape::{self, Kind};
+use crate::tape::{self, Kind, Step};
 
 pub static JWT: Detector = Detector {
     name: "jwt",
@@ -52,10 +52,19 @@ fn algorithm(header: &[u8]) -> Option<Algorithm> {
     if !base64::decode(header, &mut json) {
         return None;
     }
-    let tokens = tape::read(&json)?;
-    let has = |name: &[u8]| tokens.iter().any(|token| token.kind == Kind::Key && &json[token.start..token.end] == name);
-    let is_header = tokens.first()?.kind == Kind::Object && has(b"alg");
-    is_header.then(|| if has(b"enc") { Algorithm::Encrypts } else { Algorithm::Signs })
+    let (mut signs, mut encrypts) = (false, false);
+    tape::walk(&json, |step| {
+        if let Step::Leaf(Kind::Key, start, end) = step {
+            signs |= &json[start..end] == b"alg";
+            encrypts |= &json[start..end] == b"enc";
+        }
+        true
+    })?;
+    match (signs && json.trim_ascii_start().starts_with(b"{"), encrypts) {
+        (false, _) => None,
+        (true, false) => Some(Algorithm::Signs),
+        (true, true) => Some(Algorithm::Encrypts),
+    }
 }
 
 #[cfg(test)]
