@@ -55,7 +55,7 @@ static LONG: &[[u8; 2]] = &[*b"50", *b"58", *b"62", *b"63", *b"67"];
 
 /// How digits are grouped on cards and in forms.
 static GROUPS: &[&[usize]] =
-    &[&[4, 4, 4, 4, 3], &[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 4, 1], &[6, 13], &[8, 8]];
+    &[&[4, 4, 4, 4, 3], &[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 4, 1]];
 
 fn look(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
     if text.comes_behind_point(at) {

@@ -31,8 +31,7 @@ fn look(text: &Text<'_>, at: usize, _done: &mut usize) -> Option<Range<usize>> {
     // A copy over SSH, `git@github.com:a/b`, names no person.
     let is_ssh = local == b"git" && text.at(end) == Some(b':');
     // Names of algorithms of SSH, `chacha20-poly1305@openssh.com`.
-    let is_algorithm =
-        matches!(text.slice(domain..end), b"openssh.com" | b"libssh.org") && local.iter().any(|byte| *byte == b'-');
+    let is_algorithm = matches!(text.slice(domain..end), b"openssh.com" | b"libssh.org") && local.contains(&b'-');
     // The user of a URL is no address, and its password none of ours.
     let authority = text.run_back(start, &USERINFO, 256);
     let is_user = text.slice(authority.saturating_sub(3)..authority) == b"://";

@@ -3,8 +3,13 @@
 //! National forms are those of North America (`(212) 555-0123`, `212-555-0123`), of France (`06 12 34 56 78`), and any number
 //! of 7 to 15 digits that is called one: `phone: 030 123456`, `tel:5550123`.
 
+mod number;
+mod plans;
+
 use std::ops::Range;
 
+use self::number::{Number, Separator};
+use self::plans::{is_international, is_north_american_plan};
 use super::Detector;
 use super::sieve::Anchor;
 use super::text::{DIGITS, Text};
@@ -81,187 +86,6 @@ fn national(text: &Text<'_>, number: &Number) -> Option<Range<usize>> {
     number.longest(is_whole).filter(|_| text.is_named(start, &NAMES))
 }
 
-/// Digits in groups, with the signs between them.
-struct Number {
-    start: usize,
-    first_end: usize,
-    /// By group: where its digits begin in `all`, and where it ends in the text.
-    groups: [(usize, usize); Number::MOST],
-    count: usize,
-    all: [u8; 24],
-    length: usize,
-    /// What stands behind each group.
-    separators: [Separator; Number::MOST],
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Separator {
-    None,
-    Sign(u8),
-    /// A bracket, perhaps with a blank or a dash.
-    Bracket,
-}
-
-impl Number {
-    const MOST: usize = 8;
-
-    fn read(text: &Text<'_>, at: usize) -> Option<Self> {
-        let mut number = Self {
-            start: at,
-            first_end: at,
-            groups: [(0, 0); Self::MOST],
-            count: 0,
-            all: [0; 24],
-            length: 0,
-            separators: [Separator::None; Self::MOST],
-        };
-        let mut start = at + usize::from(text.at(at) == Some(b'+'));
-        while number.count < Self::MOST {
-            let end = text.run(start, &DIGITS);
-            let digits = text.slice(start..end);
-            if number.count == 0 {
-                number.first_end = end;
-            }
-            let Some(room) = number.all.get_mut(number.length..number.length + digits.len()) else { break };
-            // The trunk prefix in `+49 (0)30` is not dialled.
-            let is_trunk =
-                digits == b"0" && number.count > 0 && text.before(start) == Some(b'(') && text.at(end) == Some(b')');
-            if digits.is_empty() {
-                break;
-            }
-            if !is_trunk {
-                room.copy_from_slice(digits);
-                number.groups[number.count] = (number.length, end);
-                number.length += digits.len();
-                number.count += 1;
-            }
-            let (separator, length) = separator_at(text, end);
-            number.separators[number.count - 1] = separator;
-            if length == 0 {
-                break;
-            }
-            start = end + length;
-        }
-        (number.count > 0).then_some(number)
-    }
-
-    /// The digits of the first groups.
-    fn digits(&self, groups: usize) -> &[u8] {
-        let end = if groups < self.count { self.groups[groups].0 } else { self.length };
-        &self.all[..end]
-    }
-
-    fn lengths(&self, groups: usize) -> impl Iterator<Item = usize> {
-        (0..groups).map(|group| self.digits(group + 1).len() - self.groups[group].0)
-    }
-
-    /// All separators in the first groups.
-    fn separators(&self, groups: usize) -> &[Separator] {
-        &self.separators[..groups - 1]
-    }
-
-    /// As many groups as make a number of this shape.
-    fn longest(&self, shape: impl Fn(&Self, usize) -> bool) -> Option<Range<usize>> {
-        let groups = (1..=self.count).rev().find(|groups| shape(self, *groups))?;
-        Some(self.start..self.groups[groups - 1].1)
-    }
-}
-
-/// What stands between two groups of digits, and how long it is.
-fn separator_at(text: &Text<'_>, at: usize) -> (Separator, usize) {
-    let is_digit = |length: usize| text.is_digit(at + length);
-    match text.from(at) {
-        [b' ', b'(', ..] | [b')', b' ' | b'-' | b'.', ..] if is_digit(2) => (Separator::Bracket, 2),
-        [b'(' | b')', ..] if is_digit(1) => (Separator::Bracket, 1),
-        [0xc2, 0xa0, ..] if is_digit(2) => (Separator::Sign(b' '), 2),
-        [b' ', b'-' | b'/', b' ', ..] if is_digit(3) => (Separator::Sign(b'-'), 3),
-        [sign @ (b' ' | b'-' | b'.' | b'/'), ..] if is_digit(1) => (Separator::Sign(*sign), 1),
-        _ => (Separator::None, 0),
-    }
-}
-
-/// Country codes, and how many digits a number has with the code, from and to. What is not listed has the code of three
-/// digits, and 9 to 13. From the numbering plans that the ITU publishes,
-/// <https://www.itu.int/oth/T0202.aspx?parent=T0202>.
-static PLANS: &[(&str, usize, usize)] = &[
-    ("1", 11, 11),
-    ("7", 11, 11),
-    ("20", 10, 12),
-    ("27", 11, 11),
-    ("30", 12, 12),
-    ("31", 11, 11),
-    ("32", 10, 11),
-    ("33", 11, 11),
-    ("34", 11, 11),
-    ("36", 10, 11),
-    ("39", 9, 13),
-    ("40", 11, 11),
-    ("41", 11, 11),
-    ("43", 9, 15),
-    ("44", 11, 12),
-    ("45", 10, 10),
-    ("46", 9, 12),
-    ("47", 10, 10),
-    ("48", 11, 11),
-    ("49", 9, 14),
-    ("51", 10, 11),
-    ("52", 12, 13),
-    ("53", 10, 10),
-    ("54", 12, 13),
-    ("55", 12, 13),
-    ("56", 11, 11),
-    ("57", 12, 12),
-    ("58", 12, 12),
-    ("60", 10, 12),
-    ("61", 11, 11),
-    ("62", 10, 14),
-    ("63", 11, 12),
-    ("64", 10, 12),
-    ("65", 10, 10),
-    ("66", 10, 11),
-    ("81", 11, 12),
-    ("82", 10, 12),
-    ("84", 11, 12),
-    ("86", 12, 13),
-    ("90", 12, 12),
-    ("91", 12, 12),
-    ("92", 11, 12),
-    ("93", 11, 11),
-    ("94", 11, 11),
-    ("95", 9, 12),
-    ("98", 12, 12),
-];
-
-/// The first digits of codes of three.
-static THREE: &[&str] = &[
-    "21", "22", "23", "24", "25", "26", "29", "35", "37", "38", "42", "50", "59", "67", "68", "69", "85", "87", "88",
-    "96", "97", "99",
-];
-
-fn is_international(number: &Number, groups: usize) -> bool {
-    let digits = number.digits(groups);
-    let starts = |code: &str| digits.starts_with(code.as_bytes());
-    let plan = PLANS.iter().find(|(code, ..)| starts(code)).map(|(code, from, to)| (code.len(), *from, *to));
-    // One digit behind a point is a fraction, and so is all that stands behind the only point.
-    let last = digits.len() - number.groups[groups - 1].0;
-    let is_fraction = number.separators(groups) == [Separator::Sign(b'.')];
-    if groups > 1 && (last == 1 || is_fraction) {
-        return false;
-    }
-    let Some((code, from, to)) = plan.or_else(|| THREE.iter().any(|first| starts(first)).then_some((3, 9, 13))) else {
-        return false;
-    };
-    // A sum of money is rounder than any number in use.
-    (from..=to).contains(&digits.len())
-        && !digits.windows(5).any(|zeros| zeros == b"00000")
-        && (code != 1 || digits[0] != b'1' || is_north_american_plan(&digits[1..]))
-}
-
-/// `NXX NXX XXXX`, N from 2 to 9; <https://www.nanpa.com/numbering>.
-fn is_north_american_plan(digits: &[u8]) -> bool {
-    digits.len() == 10 && digits[0] >= b'2' && digits[3] >= b'2' && digits[1..3] != *b"11" && digits[4..6] != *b"11"
-}
-
 fn without_trunk(number: &Number, groups: usize) -> (usize, &[u8]) {
     let has_trunk = groups == 4 && number.digits(1) == b"1";
     (usize::from(has_trunk), &number.digits(groups)[usize::from(has_trunk)..])
@@ -319,6 +143,7 @@ mod tests {
                 "⟦+91-98765-43210⟧",
                 "⟦+86 138 0013 8000⟧",
                 "⟦+353 1 234 5678⟧",
+                "⟦+49.30123456⟧",
                 "⟦(212) 555-0123⟧ and ⟦(212)555-0123⟧",
                 "⟦212-555-0123⟧ or ⟦212.555.0123⟧.",
                 "⟦1-800-555-0199⟧",
@@ -366,7 +191,7 @@ mod tests {
                 "112-555-0123",
                 "5551234567",
                 "+12345678",
-                "+35236450.6 and +352364501.25",
+                "+35236450.6 and +352364501.25 and +12.345678901",
                 "+0123456789",
                 "4111 1111 1111 1111",
                 "123-45-6789",
