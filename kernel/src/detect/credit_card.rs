@@ -54,8 +54,7 @@ static ISSUERS: &[(u32, u32, usize, usize)] = &[
 static LONG: &[[u8; 2]] = &[*b"50", *b"58", *b"62", *b"63", *b"67"];
 
 /// How digits are grouped on cards and in forms.
-static GROUPS: &[&[usize]] =
-    &[&[4, 4, 4, 4, 3], &[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 4, 1]];
+static GROUPS: &[&[usize]] = &[&[4, 4, 4, 4, 3], &[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 4, 1]];
 
 fn look(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
     if text.comes_behind_point(at) {
@@ -68,25 +67,24 @@ fn look(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
         return None;
     }
     // Five groups of digits at most, with the same sign between all of them.
-    let (mut ends, mut count, mut separator) = ([0; 5], 0, &b""[..]);
+    let (mut ends, mut lengths, mut count, mut separator) = ([0; 5], [0; 5], 0, None);
     let mut start = at;
     while count < ends.len() {
         let end = text.run(start, &DIGITS);
         if end == start {
             break;
         }
-        ends[count] = end;
+        (ends[count], lengths[count]) = (end, end - start);
         count += 1;
-        let found = separator_at(text, end);
-        if found.is_empty() || (count > 1 && found != separator) {
+        let Some((sign, length)) = text.sign_at(end) else { break };
+        if !matches!(sign, b' ' | b'-' | b'.') || separator.is_some_and(|separator| separator != sign) {
             break;
         }
-        separator = found;
-        start = end + found.len();
+        separator = Some(sign);
+        start = end + length;
     }
-    *done = ends[0];
-    let lengths: Vec<usize> =
-        (0..count).map(|index| ends[index] - if index == 0 { at } else { ends[index - 1] + separator.len() }).collect();
+    *done = first;
+    let lengths = &lengths[..count];
     let is_valid = |groups: usize| {
         let end = ends[groups - 1];
         let is_usual = groups > 1 || end - at <= 16 || LONG.iter().any(|long| text.from(at).starts_with(long));
@@ -95,15 +93,6 @@ fn look(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
     let grouped = GROUPS.iter().filter(|groups| lengths.starts_with(groups)).map(|groups| groups.len());
     let single = (13..=19).contains(&lengths[0]).then_some(1);
     grouped.chain(single).find(|groups| is_valid(*groups)).map(|groups| at..ends[groups - 1])
-}
-
-fn separator_at<'t>(text: &Text<'t>, at: usize) -> &'t [u8] {
-    match text.from(at) {
-        [b' ' | b'-' | b'.', ..] => text.slice(at..at + 1),
-        // A blank that does not break.
-        [0xc2, 0xa0, ..] => text.slice(at..at + 2),
-        _ => b"",
-    }
 }
 
 /// Whether these digits, with separators, are a number that somebody issues and whose check digit is right.
@@ -151,6 +140,7 @@ mod tests {
                 "⟦4111-1111-1111-1111⟧-ok",
                 "⟦4111.1111.1111.1111⟧.",
                 "⟦4111\u{a0}1111\u{a0}1111\u{a0}1111⟧",
+                "⟦4111\u{202f}1111\u{202f}1111\u{202f}1111⟧ or ⟦4111\u{2011}1111\u{2011}1111\u{2011}1111⟧",
                 "amex ⟦3782 822463 10005⟧ or ⟦378282246310005⟧",
                 "⟦5555555555554444⟧ ⟦2223003122003222⟧",
                 "⟦6011111111111117⟧",

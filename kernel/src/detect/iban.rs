@@ -127,9 +127,9 @@ fn look(text: &Text<'_>, at: usize, _done: &mut usize) -> Option<Range<usize>> {
     let mut number = [0; LONGEST];
     let (mut count, mut end) = (0, at);
     while count < wanted {
-        let byte = text.at(end)?;
-        if count > 0 && count % 4 == 0 && matches!(byte, b' ' | b'-') {
-            end += 1;
+        let (sign, length) = text.sign_at(end)?;
+        if count > 0 && count % 4 == 0 && matches!(sign, b' ' | b'-') {
+            end += length;
         }
         let byte = text.at(end).filter(|byte| is_of_case(*byte))?;
         number[count] = byte.to_ascii_uppercase();
@@ -193,6 +193,7 @@ mod tests {
                 "⟦NO9386011117947⟧",
                 "⟦MT84MALT011000012345MTLCAST001S⟧",
                 "⟦PL61109010140000071219812874⟧",
+                "⟦DE89\u{202f}3704\u{202f}0044\u{202f}0532\u{202f}0130\u{202f}00⟧",
                 "small: ⟦de89370400440532013000⟧",
                 "⟦LC55HEMM000100010012001200023015⟧",
             ],

@@ -24,6 +24,16 @@ impl Set {
         Self(set)
     }
 
+    /// The bytes of this set, and all that are not ASCII.
+    pub const fn wide(mut self) -> Self {
+        let mut byte = 0x80;
+        while byte < 256 {
+            self.0[byte] = true;
+            byte += 1;
+        }
+        self
+    }
+
     /// The bytes of this set, and those of letters such as `é` (U+00C0 to U+02AF in UTF-8).
     pub const fn latin(mut self) -> Self {
         let mut byte = 0x80;
@@ -162,17 +172,37 @@ impl<'t> Text<'t> {
         self.slice(at..at + word.len()).eq_ignore_ascii_case(word.as_bytes())
     }
 
-    /// Whether one of these words, in lower case, names what begins at `at`: it stands in front, with at most a few signs
-    /// such as `="` between, or it is part of the name under which a text stands that begins here.
-    pub fn is_named(&self, at: usize, words: &[&str]) -> bool {
+    /// The sign that stands here, and how long it is: blanks and dashes of other widths, which word processors and models
+    /// like to write, are a blank and a dash.
+    pub fn sign_at(&self, at: usize) -> Option<(u8, usize)> {
+        match self.from(at) {
+            // U+00A0
+            [0xc2, 0xa0, ..] => Some((b' ', 2)),
+            // U+2000 to U+200A, U+2010 to U+2015, U+202F, U+2212
+            [0xe2, 0x80, 0x80..=0x8a | 0xaf, ..] => Some((b' ', 3)),
+            [0xe2, 0x80, 0x90..=0x95, ..] | [0xe2, 0x88, 0x92, ..] => Some((b'-', 3)),
+            [byte, ..] => Some((*byte, 1)),
+            [] => None,
+        }
+    }
+
+    /// Whether what begins at `at` has a name like this: a word in front, with at most a few signs such as `="` between, or
+    /// the name under which a text stands that begins here.
+    pub fn is_named(&self, at: usize, is_name: impl Fn(&[u8]) -> bool) -> bool {
         static BETWEEN: Set = Set::of(" \t:=\"'.#>(,");
-        let name = self.run_back(at, &BETWEEN, 6);
-        if name == 0 {
-            return contains_any(self.name, words);
+        let end = self.run_back(at, &BETWEEN, 6);
+        if end == 0 {
+            return is_name(self.name);
         }
         static NAME: Set = Set::of("A-Za-z_.-");
-        contains_any(self.slice(self.run_back(name, &NAME, 40)..name), words)
+        is_name(self.slice(self.run_back(end, &NAME, 40)..end))
     }
+}
+
+/// Whether one of the words in a name is one of these, in any case: `customer.ssn` has the word `ssn`, `className` has not.
+pub fn has_word(name: &[u8], words: &[&str]) -> bool {
+    let parts = name.split(|byte| !byte.is_ascii_alphabetic());
+    parts.into_iter().any(|part| words.iter().any(|word| part.eq_ignore_ascii_case(word.as_bytes())))
 }
 
 /// Whether a name contains one of these words, which are in lower case and without signs: `x-api_Key` contains `apikey`.

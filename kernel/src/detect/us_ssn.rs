@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::Detector;
 use super::sieve::Anchor;
-use super::text::{DIGITS, Text};
+use super::text::{DIGITS, Text, contains_any, has_word};
 
 pub static US_SSN: Detector = Detector {
     name: "us_ssn",
@@ -15,7 +15,11 @@ pub static US_SSN: Detector = Detector {
     whole: None,
 };
 
-const NAMES: [&str; 3] = ["ssn", "socialsecurity", "security"];
+/// Whether nine digits under this name are one.
+fn is_name(name: &[u8]) -> bool {
+    has_word(name, &["ssn"]) || contains_any(name, &["socialsecurity"])
+}
+
 /// Used in advertisements, and never given to anybody.
 const ADVERTISED: [&[u8]; 2] = [b"078051120", b"219099999"];
 
@@ -24,16 +28,17 @@ fn look(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
     *done = first;
     let (end, number): (usize, Vec<u8>) = match first - at {
         3 => {
-            let separator = text.at(first).filter(|byte| matches!(byte, b'-' | b' '))?;
-            let written = text.bytes.get(at..at + 11)?;
-            let has_form = written[6] == separator
-                && written.iter().enumerate().all(|(index, byte)| index == 3 || index == 6 || byte.is_ascii_digit());
-            if !has_form {
+            let (sign, length) = text.sign_at(first).filter(|(sign, _)| matches!(sign, b'-' | b' '))?;
+            let group = first + length;
+            let serial = group + 2 + length;
+            let (second, _) = text.sign_at(group + 2)?;
+            let lengths = [text.run_within(group, &DIGITS, 3) - group, text.run_within(serial, &DIGITS, 5) - serial];
+            if second != sign || lengths != [2, 4] {
                 return None;
             }
-            (at + 11, [&written[..3], &written[4..6], &written[7..]].concat())
+            (serial + 4, [text.slice(at..first), text.slice(group..group + 2), text.slice(serial..serial + 4)].concat())
         }
-        9 if text.is_named(at, &NAMES) => (first, text.slice(at..first).to_vec()),
+        9 if text.is_named(at, is_name) => (first, text.slice(at..first).to_vec()),
         _ => return None,
     };
     let sign = |at: Option<usize>| at.and_then(|at| text.at(at)).is_some_and(|byte| b"-_.".contains(&byte));
@@ -68,7 +73,7 @@ mod tests {
                 "is ⟦212 56 7891⟧, born",
                 "SSN: ⟦536904399⟧",
                 "social security number ⟦536904399⟧",
-                "(⟦001-01-0001⟧)",
+                "(⟦001-01-0001⟧) ⟦536\u{2011}90\u{2011}4399⟧",
                 "\"⟦899-99-9999⟧\"",
                 "a ⟦536-90-4399⟧ b ⟦212-56-7891⟧ c",
             ]
@@ -95,6 +100,7 @@ mod tests {
                 "536-90-4399-1",
                 "536-90 4399",
                 "2024-11-26",
+                "class_name: 536904399 and className=536904399",
                 "x536-90-4399",
                 "212-555-0123",
             ],

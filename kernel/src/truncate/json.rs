@@ -6,11 +6,12 @@ use super::plan::{Plan, keep, plan};
 use super::{MARKER, boundary};
 use crate::tape::{self, Kind};
 
-/// The text in at most `max_bytes`, or `None` if it is no list or object in JSON, or if not even an empty one fits.
+/// The text in at most `max_bytes`, or `None` if it is no list, object or string in JSON, or if not even an
+/// empty one fits.
 pub(super) fn shorten(text: &[u8], max_bytes: usize) -> Option<Vec<u8>> {
     // White space around it is the first that goes.
     let text = text.trim_ascii();
-    if !matches!(text.first(), Some(b'{' | b'[')) || max_bytes < 2 {
+    if !matches!(text.first(), Some(b'{' | b'[' | b'"')) || max_bytes < 2 {
         return None;
     }
     let tokens = tape::read(text)?;

@@ -121,15 +121,24 @@ impl Planner<'_> {
         slots.into_iter().find(|slot| self.bytes(slot + 1) == name).map(|slot| self.value_of(slot))
     }
 
-    /// The slots of the messages, if this is a conversation: the value itself, or its member `messages`.
+    /// The slots of the messages, if this is a conversation: the value itself, or the largest member that is one.
     fn messages(&self) -> Option<Vec<usize>> {
-        let list = self.member(0, b"messages").unwrap_or(0);
-        if self.tokens.get(list)?.kind != Kind::List {
-            return None;
-        }
-        let slots = self.slots(list);
-        let are_messages = !slots.is_empty() && slots.iter().all(|slot| self.role(*slot).is_some());
-        are_messages.then_some(slots)
+        let root = self.tokens.first()?;
+        let mut lists = match root.kind {
+            Kind::List => vec![0],
+            Kind::Object => self.slots(0).into_iter().map(|slot| self.value_of(slot)).collect(),
+            _ => Vec::new(),
+        };
+        lists.retain(|list| self.tokens.get(*list).is_some_and(|token| token.kind == Kind::List));
+        lists.sort_by_key(|list| Reverse(self.bytes(*list).len()));
+        lists.into_iter().map(|list| self.slots(list)).find(|slots| self.are_messages(slots))
+    }
+
+    /// Whether these are objects of which one at least has a role: calls of tools may have none.
+    fn are_messages(&self, slots: &[usize]) -> bool {
+        let is_object =
+            |slot: &usize| self.tokens.get(self.value_of(*slot)).is_some_and(|token| token.kind == Kind::Object);
+        slots.iter().all(is_object) && slots.iter().any(|slot| self.role(*slot).is_some())
     }
 
     fn role(&self, slot: usize) -> Option<&[u8]> {
@@ -140,7 +149,7 @@ impl Planner<'_> {
     /// the place of that.
     fn remove_messages(&mut self) -> Option<Range<usize>> {
         let slots = self.messages()?;
-        let has_system = slots.len() > 1 && self.role(slots[0]) == Some(b"system");
+        let has_system = slots.len() > 1 && matches!(self.role(slots[0]), Some(b"system" | b"developer"));
         let first = usize::from(has_system);
         let start = |index: usize| self.tokens[slots[index]].start;
         let last = slots.len() - 1;

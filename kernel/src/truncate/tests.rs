@@ -68,6 +68,21 @@ fn messages_may_have_parts_and_may_stand_in_an_object() {
 }
 
 #[test]
+fn a_conversation_may_have_another_name_and_calls_of_tools() {
+    let json = r#"{"input":[{"role":"developer","content":"brief"},{"role":"user","content":"one"},{"type":"function_call","name":"f"},{"role":"user","content":"two"}],"tools":[1,2,3]}"#;
+    assert_eq!(
+        shortened(json, 130),
+        r#"{"input":[{"role":"developer","content":"brief"},{"role":"user","content":"two"}],"tools":[1,2,3]}"#
+    );
+}
+
+#[test]
+fn a_string_in_json_stays_one() {
+    assert_eq!(shortened(r#""abc\"defghij""#, 12), r#""abc\"de…""#);
+    assert_eq!(shortened(r#""abcdef""#, 2), r#""""#);
+}
+
+#[test]
 fn the_longest_strings_are_shortened_together() {
     let json = format!(r#"{{"a":"{}","b":"{}","c":"short"}}"#, "x".repeat(500), "y".repeat(300));
     let result: Json = serde_json::from_str(&shortened(&json, 230)).unwrap();

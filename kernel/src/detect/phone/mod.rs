@@ -12,18 +12,25 @@ use self::number::{Number, Separator};
 use self::plans::{is_international, is_north_american_plan};
 use super::Detector;
 use super::sieve::Anchor;
-use super::text::{DIGITS, Text};
+use super::text::{DIGITS, Set, Text, contains_any, has_word};
 
 pub static PHONE: Detector = Detector {
     name: "phone",
     description: "Telephone numbers with a country code, and national ones that are unmistakable or named as such",
-    anchors: &[Anchor::of(["+", "1-9", "0-9 ./()-"], 0), Anchor::number("0-9", "0-9"), Anchor::number("1", ".-")],
+    anchors: &[
+        Anchor::sets([Set::single(b'+'), Set::of("1-9"), Set::of("0-9 ./()-").wide()], 0),
+        Anchor::number("0-9", "0-9"),
+        Anchor::number("1", ".-"),
+    ],
     look,
     whole: None,
 };
 
-/// Names under which any number is one.
-const NAMES: [&str; 8] = ["phone", "mobile", "telefon", "telefax", "tel", "fax", "whatsapp", "cell"];
+/// Whether any number under this name is one.
+fn is_name(name: &[u8]) -> bool {
+    contains_any(name, &["phone", "mobile", "telefon", "telefax", "whatsapp"])
+        || has_word(name, &["tel", "fax", "cell", "mob", "sms"])
+}
 
 fn look(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
     if text.before(at) == Some(b'+') {
@@ -59,13 +66,13 @@ fn look(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
 fn may_be_national(text: &Text<'_>, at: usize) -> bool {
     let end = text.run_within(at, &DIGITS, 16);
     let has_form = match (end - at, text.at(end)) {
-        (3, Some(b'-' | b'.' | b')')) => true,
-        (2, Some(b' ' | b'.')) => text.at(at) == Some(b'0'),
+        (3, Some(b'-' | b'.' | b')' | 0xe2)) => true,
+        (2, Some(b' ' | b'.' | 0xc2 | 0xe2)) => text.at(at) == Some(b'0'),
         (1, Some(b'-' | b'.')) => text.at(at) == Some(b'1'),
         (1..=15, _) => false,
         _ => return false,
     };
-    has_form || text.is_named(at, &NAMES)
+    has_form || text.is_named(at, is_name)
 }
 
 fn national(text: &Text<'_>, number: &Number) -> Option<Range<usize>> {
@@ -83,7 +90,7 @@ fn national(text: &Text<'_>, number: &Number) -> Option<Range<usize>> {
     }
     let is_whole =
         |number: &Number, groups: usize| groups == number.count && (7..=15).contains(&number.digits(groups).len());
-    number.longest(is_whole).filter(|_| text.is_named(start, &NAMES))
+    number.longest(is_whole).filter(|_| text.is_named(start, is_name))
 }
 
 fn without_trunk(number: &Number, groups: usize) -> (usize, &[u8]) {
@@ -144,6 +151,7 @@ mod tests {
                 "⟦+86 138 0013 8000⟧",
                 "⟦+353 1 234 5678⟧",
                 "⟦+49.30123456⟧",
+                "⟦+1\u{202f}212\u{2011}555\u{2011}0123⟧ and ⟦212\u{2011}555\u{2011}0123⟧",
                 "⟦(212) 555-0123⟧ and ⟦(212)555-0123⟧",
                 "⟦212-555-0123⟧ or ⟦212.555.0123⟧.",
                 "⟦1-800-555-0199⟧",
@@ -199,6 +207,7 @@ mod tests {
                 "9:05:30 12 34 56",
                 "/v1/212-555-0123/x",
                 "headphone 12",
+                "hotel 1234567 and cellar 1234567",
             ],
         );
     }

@@ -93,12 +93,21 @@ impl Number {
 /// What stands between two groups of digits, and how long it is.
 fn separator_at(text: &Text<'_>, at: usize) -> (Separator, usize) {
     let is_digit = |length: usize| text.is_digit(at + length);
-    match text.from(at) {
-        [b' ', b'(', ..] | [b')', b' ' | b'-' | b'.', ..] if is_digit(2) => (Separator::Bracket, 2),
-        [b'(' | b')', ..] if is_digit(1) => (Separator::Bracket, 1),
-        [0xc2, 0xa0, ..] if is_digit(2) => (Separator::Sign(b' '), 2),
-        [b' ', b'-' | b'/', b' ', ..] if is_digit(3) => (Separator::Sign(b'-'), 3),
-        [sign @ (b' ' | b'-' | b'.' | b'/'), ..] if is_digit(1) => (Separator::Sign(*sign), 1),
+    let Some((sign, length)) = text.sign_at(at) else { return (Separator::None, 0) };
+    let next = text.sign_at(at + length);
+    match (sign, next) {
+        (b' ', Some((b'(', 1))) | (b')', Some((b' ' | b'-' | b'.', _)))
+            if is_digit(length + next.map_or(0, |(_, more)| more)) =>
+        {
+            (Separator::Bracket, length + next.map_or(0, |(_, more)| more))
+        }
+        (b'(' | b')', _) if is_digit(1) => (Separator::Bracket, 1),
+        (b' ', Some((b'-' | b'/', more)))
+            if text.at(at + length + more) == Some(b' ') && is_digit(length + more + 1) =>
+        {
+            (Separator::Sign(b'-'), length + more + 1)
+        }
+        (b' ' | b'-' | b'.' | b'/', _) if is_digit(length) => (Separator::Sign(sign), length),
         _ => (Separator::None, 0),
     }
 }
