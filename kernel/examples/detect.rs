@@ -101,4 +101,26 @@ fn main() {
         });
         assert!(large < 8.0 * small + 1000.0, "{piece:?} takes more than its share");
     }
+
+    // Made to be slow for whoever cuts, as lists, as members, deep, and long.
+    let shapes: [(&str, fn(usize) -> String); 7] = [
+        ("numbers", |size| format!("[{}1]", "1,".repeat(size / 2))),
+        ("short strings", |size| format!("[{}1]", "\"a\",".repeat(size / 4))),
+        ("lists of two", |size| format!("[{}1]", "[1,2],".repeat(size / 6))),
+        ("members with lists", |size| format!("{{{}\"b\":1}}", "\"a\":[1,2],".repeat(size / 10))),
+        ("messages", |size| format!("[{}]", vec![r#"{"role":"user","content":"a"}"#; size / 30].join(","))),
+        ("lists in lists", |size| "[".repeat(size / 2) + &"]".repeat(size / 2)),
+        ("backslashes", |size| format!("[\"{}\"]", "\\\\".repeat(size / 2))),
+    ];
+    for (name, shape) in shapes {
+        for truncation in [Truncation::new(100), Truncation::new(200_000)] {
+            let [small, large] = [1 << 18, 1 << 20].map(|size| {
+                let text = shape(size);
+                measure(&format!("truncate {} KiB of {name}", text.len() >> 10), 1, || {
+                    assert!(truncation.text(black_box(text.as_bytes())).is_some());
+                })
+            });
+            assert!(large < 12.0 * small + 1000.0, "{name} take more than their share");
+        }
+    }
 }

@@ -127,7 +127,7 @@ impl Detectors {
                 let known: Vec<_> = ALL.iter().map(|detector| detector.name).collect();
                 let hint = guess(name, known.iter().copied());
                 let list = if hint.is_empty() { "; known are" } else { " Known are" };
-                let message = format!("no detector is called '{name}'{hint}{list} {}", known.join(", "));
+                let message = format!("unknown detector '{name}'{hint}{list} {}", known.join(", "));
                 return Err(OptionError::new(format!("[{index}]"), message));
             };
             if !detectors.iter().any(|other| other.name == detector.name) {

@@ -8,11 +8,9 @@ use super::*;
 fn an_unknown_name_is_told_with_what_was_meant_and_what_there_is() {
     let wrong = |name: &str| Detectors::new(&["email".to_owned(), name.to_owned()]).err().unwrap();
     let error = wrong("credit_crad");
-    assert_eq!(error.path, "[1]");
-    assert!(
-        error.message.starts_with("no detector is called 'credit_crad'; did you mean 'credit_card'? Known are email, ")
-    );
-    assert!(wrong("zzzzzzzzzz").message.starts_with("no detector is called 'zzzzzzzzzz'; known are email, "));
+    assert_eq!(error.clone().within("detectors").path, "detectors[1]");
+    assert!(error.message.starts_with("unknown detector 'credit_crad'; did you mean 'credit_card'? Known are email, "));
+    assert!(wrong("zzzzzzzzzz").message.starts_with("unknown detector 'zzzzzzzzzz'; known are email, "));
 }
 
 #[test]

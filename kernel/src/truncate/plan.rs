@@ -79,19 +79,47 @@ impl Planner<'_> {
         self.removed.range(..=at).next_back().is_some_and(|(_, end)| *end > at)
     }
 
-    /// Takes out what was not yet.
+    /// What was removed already of a range, and where all of it together begins and ends.
+    fn overlaps(&self, range: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let first = self.removed.range(..range.start).next_back().filter(|(_, end)| **end > range.start);
+        first.into_iter().chain(self.removed.range(range.clone())).map(|(start, end)| *start..*end)
+    }
+
+    /// How much smaller it gets without a range.
+    fn gain(&self, range: &Range<usize>) -> usize {
+        let gone = self.overlaps(range).map(|gone| gone.start.max(range.start)..gone.end.min(range.end));
+        self.size_of(range) - gone.map(|gone| self.size_of(&gone)).sum::<usize>()
+    }
+
     fn remove(&mut self, range: Range<usize>) {
-        if range.is_empty() || self.is_removed(range.start) {
+        if range.is_empty() {
             return;
         }
-        let inside: Vec<usize> = self.removed.range(range.clone()).map(|(start, _)| *start).collect();
-        for start in inside {
-            if let Some(end) = self.removed.remove(&start) {
-                self.size += self.size_of(&(start..end));
+        self.size -= self.gain(&range);
+        let overlaps: Vec<Range<usize>> = self.overlaps(&range).collect();
+        let (mut start, mut end) = (range.start, range.end);
+        for gone in overlaps {
+            self.removed.remove(&gone.start);
+            (start, end) = (start.min(gone.start), end.max(gone.end));
+        }
+        self.removed.insert(start, end);
+    }
+
+    /// Takes out the smallest of some ranges that grow with their number, from 1 to `most`, with which the rest fits, or else
+    /// the largest.
+    fn remove_fewest(&mut self, most: usize, range: impl Fn(usize) -> Range<usize>) {
+        let (mut low, mut high) = (1, most);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.size - self.gain(&range(middle)) <= self.max_bytes {
+                high = middle;
+            } else {
+                low = middle + 1;
             }
         }
-        self.size -= self.size_of(&range);
-        self.removed.insert(range.start, range.end);
+        if most > 0 {
+            self.remove(range(low));
+        }
     }
 
     /// The slots of a container.
@@ -169,36 +197,38 @@ impl Planner<'_> {
 
     /// Takes items out of the front of lists, the largest list first, but for the last `kept` of each, until the rest fits.
     fn remove_items(&mut self, kept: usize) {
-        if self.fits() {
-            return;
-        }
-        for list in self.containers(Kind::List) {
-            let slots = self.slots(list);
-            for (index, slot) in slots.iter().enumerate().take(slots.len().saturating_sub(kept)) {
-                if self.fits() {
-                    return;
-                }
-                let end = slots.get(index + 1).map_or(self.tokens[*slot].end, |next| self.tokens[*next].start);
-                self.remove(self.tokens[*slot].start..end);
+        let lists = if self.fits() { Vec::new() } else { self.containers(Kind::List) };
+        for list in lists {
+            if self.fits() {
+                return;
             }
+            if self.is_removed(self.tokens[list].start) {
+                continue;
+            }
+            let (slots, tokens) = (self.slots(list), self.tokens);
+            let end = |count: usize| slots.get(count).map_or(tokens[slots[count - 1]].end, |slot| tokens[*slot].start);
+            self.remove_fewest(slots.len().saturating_sub(kept), |count| tokens[slots[0]].start..end(count));
         }
     }
 
     /// Takes members out of the back of objects, the largest object first, until the rest fits.
     fn remove_members(&mut self) {
-        if self.fits() {
-            return;
-        }
-        for object in self.containers(Kind::Object) {
-            let slots = self.slots(object);
-            for (index, slot) in slots.iter().enumerate().rev() {
-                if self.fits() {
-                    return;
-                }
-                // From the end of the one before, so that the comma goes with it.
-                let before = index.checked_sub(1).map(|before| self.tokens[slots[before]].end);
-                self.remove(before.unwrap_or(self.tokens[*slot].start)..self.tokens[*slot].end);
+        let objects = if self.fits() { Vec::new() } else { self.containers(Kind::Object) };
+        for object in objects {
+            if self.fits() {
+                return;
             }
+            if self.is_removed(self.tokens[object].start) {
+                continue;
+            }
+            let (slots, tokens) = (self.slots(object), self.tokens);
+            // From the end of the one before, so that the comma goes with it.
+            let start = |left: usize| match left.checked_sub(1) {
+                Some(before) => tokens[slots[before]].end,
+                None => tokens[slots[0]].start,
+            };
+            let end = slots.last().map_or(0, |slot| tokens[*slot].end);
+            self.remove_fewest(slots.len(), |count| start(slots.len() - count)..end);
         }
     }
 
