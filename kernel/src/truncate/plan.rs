@@ -5,7 +5,6 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use super::MARKER;
 use crate::tape::{Kind, Token};
@@ -21,11 +20,41 @@ pub(super) struct Plan {
     pub longest: usize,
 }
 
+/// Part of a value, from one slot to another: its bytes, and its tokens.
+#[derive(Clone, Copy)]
+struct Part {
+    start: usize,
+    end: usize,
+    first: usize,
+    next: usize,
+}
+
+impl Part {
+    fn common(self, other: Self) -> Self {
+        Self {
+            start: self.start.max(other.start),
+            end: self.end.min(other.end),
+            first: self.first.max(other.first),
+            next: self.next.min(other.next),
+        }
+    }
+
+    fn joined(self, other: Self) -> Self {
+        Self {
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+            first: self.first.min(other.first),
+            next: self.next.max(other.next),
+        }
+    }
+}
+
 struct Planner<'t> {
     text: &'t [u8],
     tokens: &'t [Token],
     max_bytes: usize,
-    removed: BTreeMap<usize, usize>,
+    /// By where they start; they do not overlap.
+    removed: BTreeMap<usize, Part>,
     /// By token what the strings in front of it have beyond the floor, summed up.
     excess: Vec<usize>,
     /// What is left when strings are as short as the floor.
@@ -49,7 +78,8 @@ pub(super) fn plan(text: &[u8], tokens: &[Token], max_bytes: usize) -> Plan {
     }
     planner.remove_items(0);
     planner.remove_members();
-    Plan { longest: planner.longest(), removed: planner.removed }
+    let removed = planner.removed.values().map(|part| (part.start, part.end)).collect();
+    Plan { longest: planner.longest(), removed }
 }
 
 impl Planner<'_> {
@@ -61,7 +91,7 @@ impl Planner<'_> {
             sum += if is_text(token) { (token.end - token.start).saturating_sub(floor) } else { 0 };
         }
         self.excess.push(sum);
-        let removed: usize = self.removed.iter().map(|(start, end)| self.size_of(&(*start..*end))).sum();
+        let removed: usize = self.removed.values().map(|part| self.size_of(*part)).sum();
         self.size = self.text.len() - sum - removed;
     }
 
@@ -69,56 +99,53 @@ impl Planner<'_> {
         self.size <= self.max_bytes
     }
 
-    /// How large a range of bytes is when its strings are as short as the floor.
-    fn size_of(&self, range: &Range<usize>) -> usize {
-        let before = |at: usize| self.excess[self.tokens.partition_point(|token| token.start < at)];
-        range.len() - (before(range.end) - before(range.start))
+    /// How large a part is when its strings are as short as the floor.
+    fn size_of(&self, part: Part) -> usize {
+        part.end - part.start - (self.excess[part.next] - self.excess[part.first])
     }
 
     fn is_removed(&self, at: usize) -> bool {
-        self.removed.range(..=at).next_back().is_some_and(|(_, end)| *end > at)
+        self.removed.range(..=at).next_back().is_some_and(|(_, part)| part.end > at)
     }
 
-    /// What was removed already of a range, and where all of it together begins and ends.
-    fn overlaps(&self, range: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
-        let first = self.removed.range(..range.start).next_back().filter(|(_, end)| **end > range.start);
-        first.into_iter().chain(self.removed.range(range.clone())).map(|(start, end)| *start..*end)
+    /// What was removed already of a part, and what of it stands around.
+    fn overlaps(&self, part: Part) -> impl Iterator<Item = Part> {
+        let first = self.removed.range(..part.start).next_back().filter(|(_, gone)| gone.end > part.start);
+        first.into_iter().chain(self.removed.range(part.start..part.end)).map(|(_, gone)| *gone)
     }
 
-    /// How much smaller it gets without a range.
-    fn gain(&self, range: &Range<usize>) -> usize {
-        let gone = self.overlaps(range).map(|gone| gone.start.max(range.start)..gone.end.min(range.end));
-        self.size_of(range) - gone.map(|gone| self.size_of(&gone)).sum::<usize>()
+    /// How much smaller it gets without a part.
+    fn gain(&self, part: Part) -> usize {
+        self.size_of(part) - self.overlaps(part).map(|gone| self.size_of(gone.common(part))).sum::<usize>()
     }
 
-    fn remove(&mut self, range: Range<usize>) {
-        if range.is_empty() {
+    fn remove(&mut self, part: Part) {
+        if part.start == part.end {
             return;
         }
-        self.size -= self.gain(&range);
-        let overlaps: Vec<Range<usize>> = self.overlaps(&range).collect();
-        let (mut start, mut end) = (range.start, range.end);
-        for gone in overlaps {
+        self.size -= self.gain(part);
+        let overlaps: Vec<Part> = self.overlaps(part).collect();
+        for gone in &overlaps {
             self.removed.remove(&gone.start);
-            (start, end) = (start.min(gone.start), end.max(gone.end));
         }
-        self.removed.insert(start, end);
+        let all = overlaps.into_iter().fold(part, Part::joined);
+        self.removed.insert(all.start, all);
     }
 
-    /// Takes out the smallest of some ranges that grow with their number, from 1 to `most`, with which the rest fits, or else
+    /// Takes out the smallest of some parts that grow with their number, from 1 to `most`, with which the rest fits, or else
     /// the largest.
-    fn remove_fewest(&mut self, most: usize, range: impl Fn(usize) -> Range<usize>) {
+    fn remove_fewest(&mut self, most: usize, part: impl Fn(usize) -> Part) {
         let (mut low, mut high) = (1, most);
         while low < high {
             let middle = low.midpoint(high);
-            if self.size - self.gain(&range(middle)) <= self.max_bytes {
+            if self.size - self.gain(part(middle)) <= self.max_bytes {
                 high = middle;
             } else {
                 low = middle + 1;
             }
         }
         if most > 0 {
-            self.remove(range(low));
+            self.remove(part(low));
         }
     }
 
@@ -175,15 +202,17 @@ impl Planner<'_> {
 
     /// Takes out the oldest messages until the rest fits as it is, but for the last one and a leading one of the system. Gives
     /// the place of that.
-    fn remove_messages(&mut self) -> Option<Range<usize>> {
+    fn remove_messages(&mut self) -> Option<Part> {
         let slots = self.messages()?;
         let has_system = slots.len() > 1 && matches!(self.role(slots[0]), Some(b"system" | b"developer"));
         let first = usize::from(has_system);
         let start = |index: usize| self.tokens[slots[index]].start;
+        let part =
+            |from: usize, to: usize| Part { start: start(from), end: start(to), first: slots[from], next: slots[to] };
         let last = slots.len() - 1;
         let fits_from = |index: &usize| self.text.len() - (start(*index) - start(first)) <= self.max_bytes;
         let kept = (first..last).find(fits_from).unwrap_or(last);
-        let (removed, system) = (start(first)..start(kept), start(0)..start(first));
+        let (removed, system) = (part(first, kept), part(0, first));
         self.remove(removed);
         has_system.then_some(system)
     }
@@ -206,8 +235,11 @@ impl Planner<'_> {
                 continue;
             }
             let (slots, tokens) = (self.slots(list), self.tokens);
-            let end = |count: usize| slots.get(count).map_or(tokens[slots[count - 1]].end, |slot| tokens[*slot].start);
-            self.remove_fewest(slots.len().saturating_sub(kept), |count| tokens[slots[0]].start..end(count));
+            self.remove_fewest(slots.len().saturating_sub(kept), |count| {
+                let end = slots.get(count).map_or(tokens[slots[count - 1]].end, |slot| tokens[*slot].start);
+                let next = slots.get(count).copied().unwrap_or(tokens[list].next);
+                Part { start: tokens[slots[0]].start, end, first: slots[0], next }
+            });
         }
     }
 
@@ -222,13 +254,14 @@ impl Planner<'_> {
                 continue;
             }
             let (slots, tokens) = (self.slots(object), self.tokens);
-            // From the end of the one before, so that the comma goes with it.
-            let start = |left: usize| match left.checked_sub(1) {
-                Some(before) => tokens[slots[before]].end,
-                None => tokens[slots[0]].start,
-            };
             let end = slots.last().map_or(0, |slot| tokens[*slot].end);
-            self.remove_fewest(slots.len(), |count| start(slots.len() - count)..end);
+            self.remove_fewest(slots.len(), |count| {
+                let first = slots.len() - count;
+                // From the end of the one before, so that the comma goes with it.
+                let before = first.checked_sub(1).map(|before| tokens[slots[before]].end);
+                let start = before.unwrap_or(tokens[slots[0]].start);
+                Part { start, end, first: slots[first], next: tokens[object].next }
+            });
         }
     }
 
@@ -237,7 +270,7 @@ impl Planner<'_> {
         let texts = self.tokens.iter().filter(|token| is_text(token) && !self.is_removed(token.start));
         let mut lengths: Vec<usize> = texts.map(|token| token.end - token.start).collect();
         lengths.sort_unstable();
-        let removed: usize = self.removed.iter().map(|(start, end)| end - start).sum();
+        let removed: usize = self.removed.values().map(|part| part.end - part.start).sum();
         let rest = self.text.len() - removed - lengths.iter().sum::<usize>();
         let mut room = self.max_bytes.saturating_sub(rest);
         for (index, length) in lengths.iter().enumerate() {
