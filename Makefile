@@ -69,6 +69,7 @@ check: lint test ## what CI runs
 
 bench: install ## measure the kernel alone: see docs/performance.md
 	$(BIN)/python -m testbed.bench
+	@echo && $(CARGO) run $(CRATE) --release --quiet --example detect
 
 testbed: install $(ENGINE) testbed-peers ## compare with other collectors in 20 minutes, and rewrite docs/performance.md
 	$(TESTBED) run standard --out results/standard

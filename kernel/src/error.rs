@@ -43,6 +43,8 @@ impl OptionError {
         self.path = match (outer.is_empty(), self.path.is_empty()) {
             (true, _) => self.path,
             (false, true) => outer.to_owned(),
+            // An item of the section itself: `detectors[1]`.
+            (false, false) if self.path.starts_with('[') => format!("{outer}{}", self.path),
             (false, false) => format!("{outer}::{}", self.path),
         };
         self

@@ -4,7 +4,7 @@
 //! it already ([`normalize`]). From then on every part may rely on that form: [`view`] borrows resources,
 //! scopes, spans and values from the bytes, [`program`] walks them once for a whole run of [`ops`], and
 //! writes back what changed. [`batch`] gathers and splits, [`plan`] does all of that to a request in one go, [`json`] reads
-//! and prints.
+//! and prints. [`detect`] knows addresses, numbers and secrets in values, and [`truncate`] makes values smaller.
 //!
 //! Nothing here knows of Python but the `py` module, the glue behind `collector._kernel`.
 
@@ -15,8 +15,10 @@ pub mod batch;
 pub mod camel;
 #[cfg(feature = "net")]
 pub mod compress;
+pub mod detect;
 pub mod error;
 pub mod glob;
+pub mod guess;
 pub mod hex;
 pub mod json;
 pub mod merge;
@@ -37,8 +39,11 @@ pub mod scan;
 pub mod setting;
 pub mod shape;
 pub mod split;
+pub mod tape;
 pub mod text;
 pub mod tracestate;
+pub mod truncate;
+
 pub mod view;
 pub mod wire;
 

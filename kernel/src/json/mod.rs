@@ -16,6 +16,7 @@ use std::sync::Arc;
 pub use decode::decode;
 pub use encode::encode;
 pub use fault::JsonError;
+pub(crate) use string::plain_until;
 
 use crate::origin::Origin;
 use crate::rope::SpanBatch;

@@ -7,8 +7,9 @@ use super::editors::{self, Editor};
 use super::eval::{Check, Expression, Key};
 use super::functions::{self, Argument, Complaint, Kind, Parameter};
 use super::path::{self, ENUMS, Entry, Keys};
-use super::problem::{Problem, guess};
+use super::problem::Problem;
 use super::target::Target;
+use crate::guess::guess;
 use crate::view::Needs;
 use crate::{glob, pattern};
 

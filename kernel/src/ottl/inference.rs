@@ -3,8 +3,9 @@
 use super::ast::Node;
 use super::context::Context;
 use super::parser::{parse_condition, parse_statement};
-use super::problem::{Problem, guess};
+use super::problem::Problem;
 use super::{editors, functions, path};
+use crate::guess::guess;
 
 /// What conditions or statements that share a context say about it.
 #[derive(Debug, Default)]
