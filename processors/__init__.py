@@ -6,6 +6,7 @@ FACTORIES: dict[str, str] = {
     "filter": "processors.filter:FilterProcessor",
     "memory_limiter": "processors.memory_limiter:MemoryLimiterProcessor",
     "probabilistic_sampler": "processors.probabilistic_sampler:ProbabilisticSamplerProcessor",
+    "redaction": "processors.redaction:RedactionProcessor",
     "resource": "processors.resource:ResourceProcessor",
     "transform": "processors.transform:TransformProcessor",
 }

@@ -9,12 +9,14 @@
 use std::iter::Peekable;
 use std::str::CharIndices;
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 /// How often something may be repeated by a count: Go refuses more.
 const MAX_REPEAT: u32 = 1000;
 /// How deep groups may nest; the parser behind us has a limit of its own, which is lower than Go's 1000.
 const NEST_LIMIT: u32 = 250;
+/// Bytes that the automaton of a set of patterns may take.
+const SET_SIZE: usize = 64 << 20;
 /// The names that may stand between `[:` and `:]`.
 const POSIX: [&str; 14] = [
     "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper", "word",
@@ -25,6 +27,17 @@ const POSIX: [&str; 14] = [
 pub fn compile(pattern: &str) -> Result<Regex, String> {
     let translated = translate(pattern)?;
     RegexBuilder::new(&translated).nest_limit(NEST_LIMIT).build().map_err(|error| reason(&error))
+}
+
+/// Compiles patterns into one automaton that tells which of them match, or says which one is wrong, and what about it.
+pub fn compile_set(patterns: &[String]) -> Result<RegexSet, (usize, String)> {
+    let translated = patterns.iter().enumerate().map(|(index, pattern)| {
+        // Alone first: the set would not say which one it is.
+        compile(pattern).and_then(|_| translate(pattern)).map_err(|why| (index, why))
+    });
+    let translated = translated.collect::<Result<Vec<_>, _>>()?;
+    let built = RegexSetBuilder::new(&translated).nest_limit(NEST_LIMIT).size_limit(SET_SIZE).build();
+    built.map_err(|error| (0, reason(&error)))
 }
 
 /// The last line of the parser's error: those before it draw the translated pattern, which nobody wrote.

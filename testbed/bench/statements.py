@@ -45,7 +45,7 @@ STATEMENTS: Mapping[str, str] = {
 TEN = [
     'delete_key(attributes, "http.request.header.authorization")',
     'set(attributes["user.email"], SHA256(attributes["user.email"])) where IsString(attributes["user.email"])',
-    'set(attributes["deployment.environment.name"], "production") where attributes["deployment.environment.name"] == nil',
+    'set(attributes["env"], "production") where attributes["env"] == nil',
     'set(attributes["app.tenant"], "masked") where attributes["app.tenant"] != nil',
     'set(attributes["service"], resource.attributes["service.name"])',
     'set(attributes["duration.ms"], Milliseconds(end_time - start_time))',

@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
+from yaml_sections import section
 
 from collector._kernel import Op, Program
 from collector.spans import receive
-from collector.testing import make_request, spans_in
+from collector.testing import make_request, settings, spans_in
+from processors.redaction import RedactionConfig, RedactionProcessor
 
 RECORDED = json.loads((Path(__file__).parents[1] / "data/go_collector_0_160.json").read_text())
+REDACTED = RECORDED["redaction"]["cases"]
 HASHED, CONVERTED = RECORDED["attributes_hash"], RECORDED["attributes_convert"]
 SAMPLED, STATES, PRIORITIES = (
     RECORDED[section] for section in ("probabilistic_sampler", "sampler_tracestate", "sampling_priority")
@@ -120,3 +123,17 @@ def test_obeys_the_priority_as_recorded(row: dict[str, Any]) -> None:
         request.resource_spans[0].scope_spans[0].spans[0].trace_id = bytes.fromhex(PRIORITIES["trace_id"])
         kept = spans_in(run("probabilistic_sampler", row["config"], request))
         assert [span.trace_state for span in kept] == ([] if after is None else [after]), before
+
+
+@pytest.mark.parametrize("case", REDACTED, ids=lambda case: json.dumps(case["config"])[:60])
+def test_redacts_as_recorded(case: dict[str, Any]) -> None:
+    """The same attributes come out, in the same order."""
+    config = redaction_settings(case["config"])
+    batch = Program(config).run(receive(one_span(**case["in"]).SerializeToString())).batch
+    wanted = [(key, any_value(value)) for key, value in case["out"]]
+    assert [(each.key, each.value) for each in spans_in(batch)[0].attributes] == wanted
+
+
+def redaction_settings(config: dict[str, Any]) -> list[Op]:
+    """Build the op as the processor does."""
+    return RedactionProcessor(section(RedactionConfig, json.dumps(config)), settings()).ops()

@@ -4,6 +4,7 @@ mod attributes;
 mod filter;
 mod matching;
 mod probabilistic_sampler;
+mod redaction;
 mod transform;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub use self::attributes::{AttributesOp, AttributesSettings, ResourceOp, Resourc
 pub use self::filter::{ConditionList, ErrorMode, FilterOp, FilterSettings};
 pub use self::matching::{MatchSettings, Matcher};
 pub use self::probabilistic_sampler::{SamplerOp, SamplerSettings};
+pub use self::redaction::{RedactionOp, RedactionSettings};
 pub use self::transform::{TransformOp, TransformSettings};
 use crate::error::OptionError;
 use crate::origin::Origin;
@@ -173,6 +175,7 @@ pub fn build<'de, D: Deserializer<'de>>(kind: &str, settings: D) -> Result<Arc<d
         "attributes" => Arc::new(AttributesOp::new(read(settings)?).map_err(one)?),
         "filter" => Arc::new(FilterOp::new(read(settings)?)?),
         "probabilistic_sampler" => Arc::new(SamplerOp::new(&read(settings)?).map_err(one)?),
+        "redaction" => Arc::new(RedactionOp::new(read(settings)?)?),
         "resource" => Arc::new(ResourceOp::new(read(settings)?).map_err(one)?),
         "transform" => Arc::new(TransformOp::new(read(settings)?)?),
         _ => return Err(one(OptionError::new("", format!("unknown op {kind:?}")))),
