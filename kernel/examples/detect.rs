@@ -27,6 +27,9 @@ const ATTRIBUTES: [&str; 10] = [
     "550e8400-e29b-41d4-a716-446655440000",
 ];
 
+/// A text in JSON of about so many bytes.
+type Shape = fn(usize) -> String;
+
 /// Prints what `work` takes, in microseconds, as the best of several rounds, and gives that.
 fn measure(what: &str, calls: u32, mut work: impl FnMut()) -> f64 {
     let round = |work: &mut dyn FnMut()| {
@@ -103,7 +106,7 @@ fn main() {
     }
 
     // Made to be slow for whoever cuts, as lists, as members, deep, and long.
-    let shapes: [(&str, fn(usize) -> String); 7] = [
+    let shapes: [(&str, Shape); 7] = [
         ("numbers", |size| format!("[{}1]", "1,".repeat(size / 2))),
         ("short strings", |size| format!("[{}1]", "\"a\",".repeat(size / 4))),
         ("lists of two", |size| format!("[{}1]", "[1,2],".repeat(size / 6))),

@@ -26,10 +26,10 @@ static SIX: Set = Set::of("0-9A-Fa-f:.");
 /// An address of version 6 is no longer, in characters.
 const LONGEST: usize = 45;
 
-fn look(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
+fn look(text: &Text<'_>, at: usize, _done: &mut usize) -> Option<Range<usize>> {
     match text.at(at + 1) {
-        Some(b':') => six(text, at, done),
-        _ if text.at(at) == Some(b':') => six(text, at, done),
+        Some(b':') => six(text, at),
+        _ if text.at(at) == Some(b':') => six(text, at),
         _ => four(text, at),
     }
 }
@@ -82,17 +82,23 @@ fn is_version(text: &Text<'_>, at: usize) -> bool {
     word.rsplit(|byte| *byte == b'_').find(|part| !part.is_empty()).is_some_and(is_name)
 }
 
-fn six(text: &Text<'_>, at: usize, done: &mut usize) -> Option<Range<usize>> {
-    let start = text.run_back(at, &SIX, LONGEST);
-    let end = text.run(at, &SIX);
-    *done = end;
+fn six(text: &Text<'_>, at: usize) -> Option<Range<usize>> {
+    // Nothing is done with, since one of version 4 may follow: `node:10.1.2.3`.
+    let mut start = text.run_back(at, &SIX, LONGEST);
+    // The end of a word in front, `node:2001:db8::1`, or a colon alone.
+    if !text.begins(start) || text.at(start) == Some(b':') && text.at(start + 1) != Some(b':') {
+        start += text.slice(start..at + 1).iter().position(|byte| *byte == b':').map_or(0, |colon| colon + 1);
+    }
+    let end = text.run_within(at, &SIX, LONGEST + 4);
     let is_part = !text.begins(start) || text.at(end).is_some_and(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
-    if is_part || end - start > LONGEST + 4 {
+    if is_part || end <= start || end - start > LONGEST + 4 {
         return None;
     }
     // A full stop or a colon may be the sentence's.
     let trailing = text.slice(start..end).iter().rev().take_while(|byte| matches!(byte, b'.' | b':')).count();
-    let candidates = [end, end - trailing.min(1), end - trailing];
+    // And what stands behind the last colon may be a port.
+    let port = text.slice(start..end).iter().rposition(|byte| *byte == b':').map_or(end, |colon| start + colon);
+    let candidates = [end, end - trailing.min(1), end - trailing, port];
     let (address, end) = candidates.into_iter().find_map(|end| {
         let address = std::str::from_utf8(text.slice(start..end)).ok()?.parse::<Ipv6Addr>().ok()?;
         Some((address, end))
@@ -126,12 +132,15 @@ mod tests {
                 "[⟦172.16.254.1⟧]",
                 "db-host/⟦10.1.2.3⟧:5432",
                 "ip=⟦255.255.255.0⟧,",
+                "node:⟦10.1.2.3⟧:8080 and a:⟦10.1.2.3⟧",
                 "⟦2001:db8::1⟧",
                 "http://[⟦2001:0db8:85a3:0000:0000:8a2e:0370:7334⟧]:443/",
                 "⟦fe80::1ff:fe23:4567:890a⟧%eth0",
                 "⟦fd12:3456:789a:1::1⟧/64",
                 "⟦::ffff:192.0.2.128⟧",
                 "⟦64:ff9b::192.0.2.33⟧",
+                "key:⟦2001:db8::1⟧ and node:⟦fe80::1ff:fe23:4567:890a⟧",
+                "⟦2001:0db8:85a3:0000:0000:8a2e:0370:7334⟧:80",
                 "see ⟦2001:db8::8a2e:370:7334⟧.",
                 "⟦2606:4700:4700::1111⟧: ok",
             ],

@@ -39,7 +39,7 @@ fn look(text: &Text<'_>, at: usize, _done: &mut usize) -> Option<Range<usize>> {
         || text.before(at) == Some(separator) && at >= 2 && HEX.has(text.bytes[at - 2])
         || text.at(end) == Some(separator) && text.at(end + 1).is_some_and(|byte| HEX.has(byte));
     // Weights of characters in Unicode's tables look like the form with points: `[*0A59.0020.0002]`.
-    let is_part = is_part || size == 4 && matches!(text.before(at), Some(b'*' | b'.'));
+    let is_part = is_part || size == 4 && matches!(text.slice(at.saturating_sub(2)..at), b"[*" | b"[.");
     // All zeros, and everybody.
     let is_nobody = written.iter().filter(|byte| **byte != separator).all(|byte| *byte == b'0')
         || written.iter().filter(|byte| **byte != separator).all(|byte| byte.eq_ignore_ascii_case(&b'f'));
@@ -74,7 +74,7 @@ mod tests {
                 "00:1a:2b:3c:4d:5e",
                 "ether ⟦52:54:00:12:34:56⟧ txqueuelen 1000",
                 "⟦00-1A-2B-3C-4D-5E⟧.",
-                "⟦001a.2b3c.4d5e⟧",
+                "⟦001a.2b3c.4d5e⟧ **⟦001a.2b3c.4d5e⟧** [⟦001a.2b3c.4d5e⟧]",
                 "mac=⟦a4:83:e7:00:00:01⟧,",
                 "[⟦02:42:ac:11:00:02⟧]",
                 "⟦00:11:22:33:44:55⟧: up",

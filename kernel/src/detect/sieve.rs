@@ -45,9 +45,7 @@ impl Anchor {
     pub const fn number(first: &str, second: &str) -> Self {
         Self { sets: [Set::of("A-Za-z0-9").not(), Set::of(first), Set::of(second)], offset: 1 }
     }
-}
 
-impl Anchor {
     /// In how many ways it can be written.
     fn size(&self) -> usize {
         self.sets.iter().map(Set::len).product()
@@ -157,6 +155,46 @@ impl Sieve {
                     look(*index, place);
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calls(anchors: &[&'static Anchor], text: &str) -> Vec<(usize, usize)> {
+        let anchors: Vec<_> = anchors.iter().copied().enumerate().collect();
+        let mut calls = Vec::new();
+        Sieve::new(&anchors).walk(text.as_bytes(), |index, at| calls.push((index, at)));
+        calls
+    }
+
+    #[test]
+    fn a_detector_is_called_where_what_it_looks_for_would_begin() {
+        static WORD: Anchor = Anchor::word("secret", 1);
+        static NUMBER: Anchor = Anchor::number("0-9", "0-9");
+        assert_eq!(calls(&[&WORD], "a SeCret, a secre"), [(0, 2), (0, 12)]);
+        assert_eq!(calls(&[&WORD], "ecr"), [], "there is no place in front of the text");
+        assert_eq!(calls(&[&NUMBER], "12 a34 56"), [(0, 0), (0, 7)]);
+        assert_eq!(calls(&[&NUMBER], ""), []);
+    }
+
+    #[test]
+    fn anchors_that_are_alike_are_called_in_order() {
+        static FIRST: Anchor = Anchor::literal("sk-", 0);
+        static SECOND: Anchor = Anchor::literal("sk-ant-", 0);
+        assert_eq!(calls(&[&FIRST, &SECOND], "sk-"), [(0, 0), (1, 0)]);
+    }
+
+    #[test]
+    fn more_anchors_than_bits_are_told_apart() {
+        let letters = |index: usize| [b'a' + (index / 26) as u8, b'a' + (index % 26) as u8, b'z'];
+        let anchors: Vec<&'static Anchor> =
+            (0..200).map(|index| &*Box::leak(Box::new(Anchor::sets(letters(index).map(Set::single), 0)))).collect();
+        for index in 0..200 {
+            let text = String::from_utf8(letters(index).to_vec()).unwrap();
+            assert_eq!(calls(&anchors, &format!(" {text} ")), [(index, 1)], "{text}");
         }
     }
 }

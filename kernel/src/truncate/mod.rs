@@ -63,7 +63,10 @@ impl Truncation {
                 if encoded.len() <= self.max_bytes {
                     return None;
                 }
-                Some(Truncated { value: wire::shorten(&encoded, self.max_bytes), original_bytes: encoded.len() })
+                Some(Truncated {
+                    value: wire::shorten(value.clone().into_owned(), self.max_bytes),
+                    original_bytes: encoded.len(),
+                })
             }
             _ => None,
         }

@@ -151,6 +151,16 @@ fn values_are_shortened_by_their_encoded_size() {
 }
 
 #[test]
+fn what_takes_more_when_it_is_written_again_fits_all_the_same() {
+    // A map of three members that have neither key nor value.
+    let value = Value::decode(b"\x32\x06\x0a\x00\x0a\x00\x0a\x00");
+    let truncated = Truncation::new(7).value(&value).unwrap();
+    let mut encoded = Vec::new();
+    truncated.value.encode(&mut encoded);
+    assert_eq!((truncated.original_bytes, encoded.len()), (8, 6));
+}
+
+#[test]
 fn bytes_and_numbers_in_lists_are_shortened_too() {
     let value = Value::List((0..100).map(Value::Int).collect());
     let items = Truncation::new(50).value(&value).unwrap().value;

@@ -6,14 +6,20 @@ use crate::tape::{Kind, Token};
 use crate::view::{Map, Value};
 use crate::wire::{WireType, fields};
 
-/// The body of an `AnyValue` as a value that takes at most `max_bytes`, or as an empty list or map if that is larger.
+/// The value in at most `max_bytes`, or as an empty list or map if that is larger.
 ///
 /// What encloses something that shrinks never grows, so sizes are counted as if lengths took as many bytes as before.
-pub(super) fn shorten(body: &[u8], max_bytes: usize) -> Value<'static> {
+pub(super) fn shorten(value: Value<'static>, max_bytes: usize) -> Value<'static> {
+    // Not as it came: a member without a value, say, takes more when it is written again.
+    let mut body = Vec::new();
+    value.encode(&mut body);
+    if body.len() <= max_bytes {
+        return value;
+    }
     let mut tokens = Vec::new();
-    read(body, 0, &mut tokens);
-    let plan = plan(body, &tokens, max_bytes);
-    Rebuilding { body, tokens: &tokens, plan: &plan }.value(0)
+    read(&body, 0, &mut tokens);
+    let plan = plan(&body, &tokens, max_bytes);
+    Rebuilding { body: &body, tokens: &tokens, plan: &plan }.value(0)
 }
 
 /// Appends the tokens of an `AnyValue` whose body begins at `offset`. Recurses as deep as values nest, which arrival bounds.

@@ -82,8 +82,10 @@ fn national(text: &Text<'_>, number: &Number) -> Option<Range<usize>> {
     let shapes: &[fn(&Number, usize) -> bool] =
         if is_row { &[is_north_american] } else { &[is_north_american, is_french] };
     // The bracket in front is part of it.
-    if text.before(start) == Some(b'(') {
-        return number.longest(is_bracketed).map(|range| start - 1..range.end);
+    if text.before(start) == Some(b'(')
+        && let Some(found) = number.longest(is_bracketed)
+    {
+        return Some(start - 1..found.end);
     }
     if let Some(found) = shapes.iter().find_map(|shape| number.longest(*shape)) {
         return Some(found);
@@ -155,6 +157,7 @@ mod tests {
                 "⟦(212) 555-0123⟧ and ⟦(212)555-0123⟧",
                 "⟦212-555-0123⟧ or ⟦212.555.0123⟧.",
                 "⟦1-800-555-0199⟧",
+                "(⟦212-555-0123⟧) (⟦06 12 34 56 78⟧)",
                 "mon portable ⟦06 12 34 56 78⟧ merci",
                 "tel:⟦+4930123456⟧",
                 "Phone: ⟦030 123456⟧",
