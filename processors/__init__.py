@@ -8,6 +8,7 @@ FACTORIES: dict[str, str] = {
     "probabilistic_sampler": "processors.probabilistic_sampler:ProbabilisticSamplerProcessor",
     "redaction": "processors.redaction:RedactionProcessor",
     "resource": "processors.resource:ResourceProcessor",
+    "span": "processors.span:SpanProcessor",
     "transform": "processors.transform:TransformProcessor",
 }
 """Type → lazy reference `module:Class`."""

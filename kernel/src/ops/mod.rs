@@ -5,6 +5,7 @@ mod filter;
 mod matching;
 mod probabilistic_sampler;
 mod redaction;
+mod span;
 mod transform;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ pub use self::filter::{ConditionList, ErrorMode, FilterOp, FilterSettings};
 pub use self::matching::{MatchSettings, Matcher};
 pub use self::probabilistic_sampler::{SamplerOp, SamplerSettings};
 pub use self::redaction::{RedactionOp, RedactionSettings};
+pub use self::span::{SpanOp, SpanSettings};
 pub use self::transform::{TransformOp, TransformSettings};
 use crate::error::OptionError;
 use crate::origin::Origin;
@@ -177,6 +179,7 @@ pub fn build<'de, D: Deserializer<'de>>(kind: &str, settings: D) -> Result<Arc<d
         "probabilistic_sampler" => Arc::new(SamplerOp::new(&read(settings)?).map_err(one)?),
         "redaction" => Arc::new(RedactionOp::new(read(settings)?)?),
         "resource" => Arc::new(ResourceOp::new(read(settings)?).map_err(one)?),
+        "span" => Arc::new(SpanOp::new(read(settings)?).map_err(one)?),
         "transform" => Arc::new(TransformOp::new(read(settings)?)?),
         _ => return Err(one(OptionError::new("", format!("unknown op {kind:?}")))),
     })
