@@ -65,7 +65,7 @@ class OtlpGrpcExporter(Exporter):
 
 def _client(config: OtlpGrpcConfig) -> GrpcClient:
     # What is not used is not imported: grpcio takes time and memory.
-    if config.engine == "native":
+    if config.chosen_engine == "native":
         from collector.transport.native_client import NativeGrpcClient  # noqa: PLC0415
 
         return NativeGrpcClient(config, _METHOD, config.timeout)

@@ -38,8 +38,8 @@ class ToAttributes(Config):
     """Attributes out of names."""
 
     rules: list[str] = []
-    """Regular expressions, in order. What their named groups match becomes attributes of these names, and in the name of
-    the span a `{group}`."""
+    """Regular expressions, in order. What their named groups match becomes attributes of these names, and in the name
+    of the span a `{group}`."""
 
     break_after_match: bool = False
     """Whether the first rule that matches is the last."""

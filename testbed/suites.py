@@ -34,10 +34,16 @@ def load(
     return LoadSpec(chosen, PIPELINES[pipeline], traffic, spans, chosen.seconds, chosen.rate)
 
 
-def _saturations() -> Iterator[tuple[LoadSpec, int]]:
-    for pipeline in ("pass", "chain"):
+def _saturations(*pipelines: str) -> Iterator[tuple[LoadSpec, int]]:
+    for pipeline in pipelines:
         for size in SIZES:
             yield load("saturation", pipeline, spans_per_request=size), 3
+
+
+def _engines() -> Iterator[tuple[LoadSpec, int]]:
+    transform = load("saturation", "transform", spans_per_request=SIZES[0])
+    for spec in (*(spec for spec, _ in _saturations("pass", "sanitize")), transform):
+        yield replace(spec, seconds=6.0), 2
 
 
 def _transports() -> Iterator[tuple[LoadSpec, int]]:
@@ -48,9 +54,7 @@ def _transports() -> Iterator[tuple[LoadSpec, int]]:
 
 
 def _everything() -> Iterator[tuple[LoadSpec, int]]:
-    yield from _saturations()
-    for size in SIZES:
-        yield load("saturation", "sanitize", spans_per_request=size), 3
+    yield from _saturations(*PIPELINES)
     recommended = load("saturation", spans_per_request=100)
     yield replace(recommended, settings="recommended"), 3
     yield replace(recommended, compression="zstd"), 3
@@ -73,20 +77,20 @@ SUITES: dict[str, Suite] = {
         Suite(
             "standard",
             "the comparison of docs/performance.md, in some 18 minutes",
-            (*_saturations(), (load("steady"), 3), (load("burst"), 1), (load("overload"), 1)),
+            (*_saturations("pass", "chain"), (load("steady"), 3), (load("burst"), 1), (load("overload"), 1)),
         ),
         Suite("full", "all there is, in some hours", tuple(_everything())),
         Suite(
             "engines",
             "both engines, with and without offload, beside the Go collector, in a quarter of an hour",
-            tuple((replace(spec, seconds=6.0), 2) for spec, _ in _saturations()),
-            ("spanmill", "spanmill-native", "spanmill-tickets", "gocollector"),
+            tuple(_engines()),
+            ("spanmill", "spanmill-tickets", "spanmill-grpcio", "gocollector"),
         ),
         Suite(
             "transports",
             "gzip, TLS, HTTP and JSON, beside the Go collector, in five minutes",
             tuple(_transports()),
-            ("spanmill-native", "gocollector"),
+            ("spanmill", "gocollector"),
         ),
         Suite(
             "ci",
@@ -101,7 +105,7 @@ SUITES: dict[str, Suite] = {
             "chaos",
             "restarts of the collector and of the backend under load, 20 each, in six minutes",
             tuple((load(scenario, "chain"), 1) for scenario in ("restarts", "backend-restarts")),
-            ("spanmill", "spanmill-native"),
+            ("spanmill", "spanmill-grpcio"),
         ),
     )
 }

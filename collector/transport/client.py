@@ -19,7 +19,7 @@ from collector.config.types import Config, Duration, FieldError, NonNegativeInt,
 from collector.sending.config import SendingConfig
 from collector.spans import SpanBatch
 from collector.transport.headers import Headers, header_pairs, printable
-from collector.transport.settings import NO_BUFFERS
+from collector.transport.settings import NO_BUFFERS, Engine
 from collector.transport.tls import ClientTlsConfig
 
 _HEADER = re.compile(r"(?!grpc-|(?:te|connection|content-type|content-length|transfer-encoding)$)[0-9a-z_.-]+")
@@ -56,12 +56,14 @@ class GrpcClientConfig(SendingConfig):
 
     endpoint: str = ""
     """Where to connect: `host:port`, `dns:///host:port` or `unix:///path`; a scheme `http://` has no effect."""
-    engine: Literal["grpcio", "native"] = "grpcio"
-    """What sends: `grpcio`, or `native`, which is the kernel's own and costs far less."""
+    engine: Engine | None = None
+    """What sends: `native`, which is the kernel's own and costs far less, or `grpcio`. Where nothing is said it is
+    `native`, and `grpcio` for an `endpoint` that only that one knows: `xds:`, `vsock:`, `unix-abstract:`, or `dns:`
+    with a server to ask."""
     tls: Section[ClientTlsConfig] = ClientTlsConfig()
     """TLS is on unless `insecure: true` stands here."""
     compression: Literal["gzip", "none", "", "snappy", "zstd"] = "gzip"
-    """`gzip` or `none`; with `native` also `zstd`."""
+    """`gzip`, `zstd` or `none`; `grpcio` does not know `zstd`."""
     headers: Headers = {}
     """Sent with every request: a map, or a list of `name` and `value`."""
     keepalive: Section[KeepaliveClientConfig] = None
@@ -86,15 +88,15 @@ class GrpcClientConfig(SendingConfig):
     def __post_init__(self) -> None:
         """Check what the fields' types cannot say."""
         super().__post_init__()
-        known = ("gzip", "zstd", "none") if self.engine == "native" else ("gzip", "none")
+        target(self.endpoint)
+        engine = self.chosen_engine
+        known = ("gzip", "zstd", "none") if engine == "native" else ("gzip", "none")
         if self.compression and self.compression not in known:
             choice = f"{', '.join(known[:-1])} or {known[-1]}"
-            raise FieldError(
-                "compression", f"{self.compression} is not supported by the {self.engine} engine; use {choice}"
-            )
+            raise FieldError("compression", f"{self.compression} is not supported by the {engine} engine; use {choice}")
         if self.auth is not UNSET and self.auth is not None:
             raise FieldError("auth", "not supported yet: put a fixed token into `headers` instead")
-        if self.engine == "native":
+        if engine == "native":
             unsupported = self.tls.unsupported_by_native() if self.tls else None
             addresses(self.endpoint)
         else:
@@ -104,8 +106,12 @@ class GrpcClientConfig(SendingConfig):
             raise FieldError(f"tls::{option}", why)
         if not is_authority(self.authority or "localhost"):
             raise FieldError("authority", f"must be a host, with or without a port, got {self.authority!r}")
-        target(self.endpoint)
         _ = self.metadata
+
+    @property
+    def chosen_engine(self) -> Engine:
+        """The engine that is asked for, or the one that sends best to this endpoint. Raises `FieldError`."""
+        return self.engine or ("grpcio" if is_for_grpcio(target(self.endpoint)) else "native")
 
     @property
     def plaintext(self) -> bool:
@@ -150,6 +156,13 @@ def target(endpoint: str) -> str:
     host_port = f"{parts[1] or 'localhost'}:{parts[2]}"
     # `passthrough` is the Go library's word for not resolving at all, which here the default comes closest to.
     return f"{scheme[0]}{host_port}" if scheme and scheme[1].lower() == "dns" else host_port
+
+
+def is_for_grpcio(target: str) -> bool:
+    """Whether only gRPC's own resolver knows what this is: the target of `target`."""
+    scheme, _, rest = target.partition(":")
+    asks_a_server = scheme.lower() == "dns" and not rest.startswith("///")
+    return asks_a_server or scheme in {"unix-abstract", "vsock", "xds"}
 
 
 def plaintext_hint(endpoint: str) -> str:

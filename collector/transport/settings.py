@@ -13,6 +13,9 @@ Transport = Literal["tcp", "tcp4", "tcp6", "unix"]
 
 _FAMILIES = {"tcp": socket.AF_UNSPEC, "tcp4": socket.AF_INET, "tcp6": socket.AF_INET6}
 
+Engine = Literal["native", "grpcio"]
+"""What speaks gRPC: the kernel, or the library of that name."""
+
 NO_BUFFERS = Notice("buffers are sized by the engine")
 
 
@@ -56,8 +59,10 @@ class GrpcServerConfig(Config):
     """Where to listen: host and port, or the path of a socket with `transport: unix`."""
     transport: Transport = "tcp"
     """`tcp`, `tcp4`, `tcp6` or `unix`."""
-    engine: Literal["grpcio", "native"] = "grpcio"
-    """What serves: `grpcio`, or `native`, which is the kernel's own and costs far less with small requests."""
+    engine: Engine | None = None
+    """What serves: `native`, which is the kernel's own and costs a fifth, or `grpcio`. Where nothing is said it is
+    `native`, and with `transport: unix` `grpcio`, since clients with gRPC's C library name unix sockets in a way that
+    HTTP/2 does not allow, and `native` refuses."""
     offload: bool = True
     """With `native`: let the kernel run the front of the pipeline, up to `batch`, where it can. It means the same."""
     tls: Section[ServerTlsConfig] = None
@@ -80,6 +85,11 @@ class GrpcServerConfig(Config):
         check_socket(self.endpoint, self.transport)
         if self.max_recv_msg_size_mib >= 2048:
             raise FieldError("max_recv_msg_size_mib", "must be below 2048: gRPC counts the bytes in 31 bits")
+
+    @property
+    def chosen_engine(self) -> Engine:
+        """The engine that is asked for, or the one that serves best."""
+        return self.engine or ("grpcio" if self.transport == "unix" else "native")
 
     @property
     def max_recv_bytes(self) -> int:

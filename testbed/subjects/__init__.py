@@ -12,5 +12,5 @@ DIRECT = "direct"
 
 SUBJECTS: dict[str, Subject] = {
     subject.name: subject
-    for subject in (spanmill.SUBJECT, spanmill.NATIVE, spanmill.TICKETS, gocollector.SUBJECT, rotel.SUBJECT)
+    for subject in (spanmill.SUBJECT, spanmill.TICKETS, spanmill.GRPCIO, gocollector.SUBJECT, rotel.SUBJECT)
 }

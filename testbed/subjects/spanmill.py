@@ -1,4 +1,4 @@
-"""Spanmill, as it is in this repository: as it comes, and with the engine that needs no grpcio, in both of its ways."""
+"""Spanmill, as it is in this repository: as it comes, without offload, and with grpcio for gRPC."""
 
 from __future__ import annotations
 
@@ -40,14 +40,16 @@ def _subject(name: str, title: str, *settings: str) -> Subject:
 
 SUBJECT = _subject("spanmill", "Spanmill")
 
-_NATIVE = ("receivers.otlp.protocols.grpc.engine=native", "exporters.otlp_grpc.engine=native")
-
-NATIVE = _subject("spanmill-native", "Spanmill, native engine", *_NATIVE)
+GRPCIO = _subject(
+    "spanmill-grpcio",
+    "Spanmill, grpcio for gRPC",
+    "receivers.otlp.protocols.grpc.engine=grpcio",
+    "exporters.otlp_grpc.engine=grpcio",
+)
 
 TICKETS = _subject(
     "spanmill-tickets",
-    "Spanmill, native engine without offload",
-    *_NATIVE,
+    "Spanmill without offload",
     "receivers.otlp.protocols.grpc.offload=false",
     "receivers.otlp.protocols.http.offload=false",
 )

@@ -388,7 +388,10 @@ def test_endpoints(endpoint: str, expected: str) -> None:
             {"endpoint": "unix://"},
             "endpoint: the path of the unix socket is missing, such as unix:///run/backend.sock",
         ),
-        ({"compression": "zstd"}, "compression: zstd is not supported by the grpcio engine; use gzip or none"),
+        (
+            {"compression": "zstd", "engine": "grpcio"},
+            "compression: zstd is not supported by the grpcio engine; use gzip or none",
+        ),
         ({"auth": {"authenticator": "x"}}, "auth: not supported yet: put a fixed token into `headers` instead"),
         ({"headers": {"x tenant": "a"}}, "headers: 'x tenant' cannot be the name of a gRPC header"),
         (
@@ -422,3 +425,22 @@ async def test_keepalive_and_authority_are_taken(engine: str) -> None:
         await exporter.export(make_spans(1))
 
     assert len(backend.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "engine"),
+    [
+        ("backend:4317", "native"),
+        ("https://backend:4317", "native"),
+        ("dns:///backend:4317", "native"),
+        ("unix:///run/backend.sock", "native"),
+        ("ipv4:10.0.0.1:4317,10.0.0.2:4317", "native"),
+        ("dns://8.8.8.8/backend:4317", "grpcio"),
+        ("xds:///backend", "grpcio"),
+        ("vsock:1:4317", "grpcio"),
+    ],
+)
+def test_the_engine_is_the_one_that_knows_the_endpoint(endpoint: str, engine: str) -> None:
+    """The kernel sends wherever it can, unless something else is asked for."""
+    assert OtlpGrpcConfig(endpoint=endpoint).chosen_engine == engine
+    assert OtlpGrpcConfig(endpoint=endpoint, engine="grpcio").chosen_engine == "grpcio"

@@ -9,6 +9,7 @@ from collector.pipeline import build
 from collector.receivers.otlp import OtlpReceiver
 from collector.receivers.otlp.http_config import OtlpHttpConfig
 from collector.testing import StubHost, configure
+from collector.transport.settings import GrpcServerConfig
 
 
 def settings_of(protocols: str) -> tuple[OtlpReceiver, list[str]]:
@@ -115,3 +116,11 @@ async def test_cors_without_origins_is_off_and_that_is_said(caplog: pytest.LogCa
     await receiver.shutdown()
 
     assert "protocols::http::cors has no effect without allowed_origins" in caplog.text
+
+
+def test_the_kernel_serves_unless_clients_of_a_unix_socket_would_not_like_that() -> None:
+    """What is asked for holds in any case."""
+    assert GrpcServerConfig().chosen_engine == "native"
+    assert GrpcServerConfig(endpoint="/run/otlp.sock", transport="unix").chosen_engine == "grpcio"
+    assert GrpcServerConfig(endpoint="/run/otlp.sock", transport="unix", engine="native").chosen_engine == "native"
+    assert GrpcServerConfig(engine="grpcio").chosen_engine == "grpcio"

@@ -43,7 +43,7 @@ async def test_what_grpcio_cannot_do_is_refused_at_start_by_name(
 ) -> None:
     """An operator who asks for a minimum TLS version must not get another."""
     with pytest.raises(StartError) as caught:
-        async with running_receiver(Sink(), tls=tls(authority.issue("server"), **options)):
+        async with running_receiver(Sink(), engine="grpcio", tls=tls(authority.issue("server"), **options)):
             pass
 
     assert str(caught.value).startswith(message)

@@ -218,7 +218,7 @@ def test_a_closed_loop_goes_as_fast_as_it_is_answered(tmp_path: Path) -> None:
 def test_speaks_tls_and_json_to_a_collector(protocol: str, tmp_path: Path) -> None:
     """Every span arrives, with its id, from a collector that takes them: the sink alone takes neither."""
     load = spec(scenario(in_flight=8), protocol=protocol)
-    found = measured(SUBJECTS["spanmill-native"], load, tmp_path)
+    found = measured(SUBJECTS["spanmill"], load, tmp_path)
 
     assert found.status == Status.OK, found.reason
     assert found.spans

@@ -93,8 +93,8 @@ class OtlpReceiver(Receiver):
         return server
 
     def _grpc_server(self, config: GrpcServerConfig) -> Server:
-        """Make the server of the engine that is asked for. The other one is not even imported."""
-        if config.engine == "native":
+        """Make the server of the engine that was chosen. The other one is not even imported."""
+        if config.chosen_engine == "native":
             return self._native_server("grpc", config)
         from collector.receivers.otlp.grpc_server import GrpcServer  # noqa: PLC0415
 

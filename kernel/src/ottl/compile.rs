@@ -225,6 +225,10 @@ impl<'s> Compiler<'s> {
 
     fn call(&mut self, call: &ast::Call) -> Result<Expression, Problem> {
         let Some(function) = functions::find(&call.name) else {
+            if functions::LAMBDAS.contains(&call.name.as_str()) {
+                return self
+                    .problem(call.at, format!("{} takes a lambda expression, which is not supported", call.name));
+            }
             let known = functions::all().filter(|function| function.is_in(self.context)).map(|function| function.name);
             let hint = guess(&call.name, known);
             return self.problem(call.at, format!("undefined function {:?}{hint}", call.name));

@@ -10,6 +10,7 @@ mod collections;
 mod csv;
 mod encodings;
 mod format;
+mod grok;
 mod hashes;
 mod ids;
 mod json_text;
@@ -25,6 +26,7 @@ mod strptime;
 mod times;
 mod types;
 mod url;
+mod user_agent;
 
 pub(super) use arguments::{Argument, Arguments, call_with, check, literal_text};
 
@@ -126,6 +128,9 @@ pub(super) enum Kind {
     Function,
 }
 
+/// Functions of the Go collector that take lambda expressions, which are off there unless a feature gate is set.
+pub(super) const LAMBDAS: [&str; 8] = ["All", "Any", "Filter", "Find", "MapEach", "MapKeys", "Reduce", "When"];
+
 /// The function of this name.
 pub(super) fn find(name: &str) -> Option<&'static Function> {
     all().find(|function| function.name == name)
@@ -149,6 +154,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Function> {
         csv::FUNCTIONS,
         url::FUNCTIONS,
         patterns::FUNCTIONS,
+        grok::FUNCTIONS,
+        user_agent::FUNCTIONS,
         network::FUNCTIONS,
         severity::FUNCTIONS,
         times::FUNCTIONS,
