@@ -180,4 +180,15 @@ mod tests {
             assert!(function.parameters.is_sorted_by_key(|parameter| parameter.optional), "{}", function.name);
         }
     }
+
+    #[test]
+    fn the_manual_has_every_function_and_editor_with_its_parameters() {
+        let manual = include_str!("../../../../docs/ottl.md");
+        let editors = crate::ottl::editors::all().map(|editor| (editor.name, editor.parameters));
+        for (name, parameters) in all().map(|function| (function.name, function.parameters)).chain(editors) {
+            let shown = parameters.iter().map(|it| format!("{}{}", it.name, if it.optional { "?" } else { "" }));
+            let call = format!("`{name}({})`", shown.collect::<Vec<_>>().join(", "));
+            assert!(manual.contains(&call), "{call}");
+        }
+    }
 }
