@@ -16,8 +16,8 @@ from collector.program import Member, ProgramProcessor
 from collector.spans import receive
 from collector.telemetry.exposition import exposition
 from collector.telemetry.metrics import Metrics
-from collector.testing import Sink, decode, key_values, make_spans, settings
-from processors.transform import TransformConfig, TransformProcessor
+from collector.testing import Sink, decode, key_values, make_spans, settings, spans_in
+from processors.transform import StatementGroup, TransformConfig, TransformProcessor
 
 EXAMPLE = r"""
 error_mode: ignore
@@ -305,3 +305,27 @@ def test_who_sent_the_request_can_be_read_and_not_written() -> None:
     config = TransformConfig(trace_statements=[section_group("span", 'set(otelcol.client.addr, "x")')])
     with pytest.raises(OptionError, match="can be read only"):
         TransformProcessor(config, settings()).ops()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        r'set(name, "\xff")',
+        r'set(attributes["\xff"], "\xfe")',
+        r'set(attributes[Concat(["\xff", "x"], "")], 1)',
+        r'set(attributes["x"], {"\xff": ["\xfe"]})',
+        r'set(attributes["x"], [Substring("é", 0, 1)])',
+        r'set(attributes["x"], Split("é", "\xc3"))',
+        r'replace_pattern(name, "T", "\xff")',
+        r'replace_all_patterns(attributes, "key", "k", "\xff")',
+        r'merge_maps(attributes, {"\xff": "\xff"}, "upsert")',
+        r'append(attributes["x"], "\xff")',
+        r'set(attributes["x"], Decode(0xff, "base64-raw"))',
+        r'set(attributes["x"], Format("%s", [0xff]))',
+    ],
+)
+def test_no_broken_text_goes_out(statement: str) -> None:
+    """Strict parsers refuse a whole request for one string that is no UTF-8."""
+    group = StatementGroup(context="span", statements=[statement])
+    processor = TransformProcessor(TransformConfig(trace_statements=[group]), settings())
+    assert len(spans_in(Program(processor.ops()).run(receive(request().SerializeToString())).batch)) == 2

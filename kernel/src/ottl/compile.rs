@@ -1,8 +1,10 @@
 //! Trees to expressions: names are looked up, arguments checked, constants settled.
 
+use std::borrow::Cow;
+
 use super::ast::{self, ValueKind};
 use super::context::{Context, Subject};
-use super::datum::Datum;
+use super::datum::{Datum, repaired};
 use super::editors::{self, Editor};
 use super::eval::{Check, Expression, Key};
 use super::functions::{self, Argument, Complaint, Kind, Parameter};
@@ -154,7 +156,13 @@ impl<'s> Compiler<'s> {
         if !entry.own {
             self.writes = Some(self.writes.map_or(context, |outermost| outermost.min(context)));
         }
-        Ok(Target { entry, keys: self.keys(keys)? })
+        let mut keys = self.keys(keys)?;
+        for key in &mut keys {
+            if let Key::Text(text) = key {
+                *text = repaired(Cow::Owned(std::mem::take(text))).into_owned();
+            }
+        }
+        Ok(Target { entry, keys })
     }
 
     /// The path with its context, which what is known of the request does not have, and the keys behind it.
@@ -257,6 +265,7 @@ impl<'s> Compiler<'s> {
         }
         let arguments = self.arguments(editor.name, editor.parameters, call)?;
         self.checked(editor.parameters, call, (editor.check)(&arguments))?;
+        self.needs = self.needs.union(editor.needs);
         Ok((editor, arguments))
     }
 
@@ -362,7 +371,11 @@ impl<'s> Compiler<'s> {
         {
             return self.problem(value.at, format!("{name}: {failure}"));
         }
-        Ok(Argument::Value(expression))
+        // What a statement writes goes out as it is.
+        Ok(Argument::Value(match expression {
+            Expression::Constant(value) if self.what == "statement" => Expression::Constant(value.repaired()),
+            expression => expression,
+        }))
     }
 
     /// A function that is handed over by its name.

@@ -156,6 +156,19 @@ impl<'v> Datum<'v> {
         })
     }
 
+    /// The same value, with U+FFFD where texts are no UTF-8: strict parsers refuse a whole request for one of them.
+    pub(super) fn repaired(self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(repaired(text)),
+            Self::Texts(items) => Self::Texts(items.into_iter().map(repaired).collect()),
+            Self::List(Held::Owned(items)) => {
+                Self::List(Held::Owned(Box::new(items.into_iter().map(Self::repaired).collect())))
+            }
+            Self::Nested(Held::Owned(value)) => Self::Nested(Held::Owned(Box::new(repaired_value(*value)))),
+            other => other,
+        }
+    }
+
     /// The items, if this is any kind of list that has values in it.
     pub(super) fn items(&self) -> Option<Vec<Datum<'_>>> {
         match self {
@@ -213,5 +226,35 @@ impl<'v> Datum<'v> {
             Self::Events(_) => "ptrace.SpanEventSlice",
             Self::Links(_) => "ptrace.SpanLinkSlice",
         }
+    }
+}
+
+/// The text with U+FFFD where it is no UTF-8.
+pub(super) fn repaired(text: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    match simdutf8::basic::from_utf8(&text) {
+        Ok(_) => text,
+        Err(_) => Cow::Owned(String::from_utf8_lossy(&text).into_owned().into_bytes()),
+    }
+}
+
+/// Recurses as deep as values nest, which the parser and arrival bound.
+fn repaired_value(value: Value<'_>) -> Value<'_> {
+    match value {
+        Value::Str(text) => Value::Str(repaired(text)),
+        Value::List(items) => Value::List(items.into_iter().map(repaired_value).collect()),
+        Value::Map(mut map) => {
+            for index in 0..map.len() {
+                let entry = &map.entries()[index];
+                let (key, value) = (repaired(entry.key.clone()), repaired_value(entry.value().clone()));
+                if key != entry.key {
+                    map.rename_at(index, key);
+                }
+                if value != *map.entries()[index].value() {
+                    map.set_at(index, value);
+                }
+            }
+            Value::Map(map)
+        }
+        other => other,
     }
 }

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::datum::{Datum, Failure, Held};
+use super::datum::{Datum, Failure, Held, repaired};
 use super::eval::{Expression, Key, member, out_of_bounds};
 use super::item::Item;
 use super::path::{Entry, Keys, read_member, write_member};
 use crate::scan::MAX_DEPTH;
-use crate::view::{Map, Status, Value};
+use crate::view::{Map, Value};
 
 /// Messages that may nest inside the attribute of an event, so that strict parsers still take the request.
 const MAX_MESSAGES: usize = crate::scan::MAX_MESSAGES - 6;
@@ -111,7 +111,8 @@ impl Target {
             Datum::Bytes(_) => Datum::Bytes(Cow::Borrowed(b"")),
             Datum::Events(_) => return item.span().map(|span| span.clear_events()),
             Datum::Links(_) => return item.span().map(|span| span.clear_links()),
-            Datum::Status(_) => return item.span().map(|span| span.set_status(Status::default())),
+            // Nothing happens in the Go collector either.
+            Datum::Status(_) => return Ok(()),
             Datum::Time(_) => Datum::Time(0),
             Datum::TraceId(_) => Datum::TraceId([0; 16]),
             Datum::SpanId(_) => Datum::SpanId([0; 8]),
@@ -129,7 +130,7 @@ fn resolve<'a>(keys: &'a [Key], item: &Item<'_, 'a>) -> Result<Vec<Step<'a>>, Fa
             Key::Text(text) => Ok(Step::Name(Cow::Borrowed(text.as_slice()))),
             Key::Int(index) => Ok(Step::Index(*index)),
             Key::Dynamic(expression) => match expression.evaluate(&subject)? {
-                Datum::Text(text) => Ok(Step::Name(Cow::Owned(text.into_owned()))),
+                Datum::Text(text) => Ok(Step::Name(Cow::Owned(repaired(text).into_owned()))),
                 Datum::Int(index) => Ok(Step::Index(index)),
                 other => Err(super::eval::unresolved("string", &other)),
             },

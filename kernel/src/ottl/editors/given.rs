@@ -116,21 +116,14 @@ fn detached<'a>(expression: &'a Expression, item: &Item<'_, 'a>) -> Result<Datum
             let subject = item.subject();
             let value = expression.evaluate(&subject)?;
             Ok(match value {
-                Datum::Text(text) => Datum::Text(Cow::Owned(repaired(text.into_owned()))),
+                Datum::Text(text) => Datum::Text(Cow::Owned(text.into_owned())).repaired(),
                 Datum::Attributes(map) => Datum::Nested(Held::Owned(Box::new(Value::Map(map.clone().into_owned())))),
                 value => {
                     let name = value.type_name();
-                    value.into_static().ok_or_else(|| Failure::new(format!("unsupported type {name}")))?
+                    let value = value.into_static().ok_or_else(|| Failure::new(format!("unsupported type {name}")))?;
+                    value.repaired()
                 }
             })
         }
-    }
-}
-
-/// The text with U+FFFD where it is no UTF-8: strict parsers refuse a whole request for one broken string.
-fn repaired(text: Vec<u8>) -> Vec<u8> {
-    match simdutf8::basic::from_utf8(&text) {
-        Ok(_) => text,
-        Err(_) => String::from_utf8_lossy(&text).into_owned().into_bytes(),
     }
 }

@@ -20,6 +20,7 @@ use super::context::Context;
 use super::datum::Failure;
 use super::functions::{Argument, Complaint, Parameter};
 use super::item::Item;
+use crate::view::Needs;
 
 pub(super) struct Editor {
     pub name: &'static str,
@@ -30,7 +31,11 @@ pub(super) struct Editor {
     pub check: fn(&[Argument]) -> Result<(), Complaint>,
     /// The one context that knows it, if not all do.
     pub context: Option<Context>,
+    /// What must be decoded for it besides what its arguments are.
+    pub needs: Needs,
 }
+
+const NOTHING: Needs = Needs { attributes: false, events: false, resource: false, scope: false };
 
 impl Editor {
     const fn new(
@@ -38,7 +43,7 @@ impl Editor {
         parameters: &'static [Parameter],
         run: for<'g, 'a> fn(&'g Given<'a>, &mut Item<'_, 'a>) -> Result<bool, Failure>,
     ) -> Self {
-        Self { name, parameters, run, check: |_| Ok(()), context: None }
+        Self { name, parameters, run, check: |_| Ok(()), context: None, needs: NOTHING }
     }
 
     pub(super) fn is_in(&self, context: Context) -> bool {

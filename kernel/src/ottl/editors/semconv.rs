@@ -11,7 +11,7 @@ use crate::ottl::datum::Datum;
 use crate::ottl::eval::Expression;
 use crate::ottl::functions::{Argument, Complaint, Kind, needed, optional};
 use crate::text::text;
-use crate::view::{Map, SpanView, Value};
+use crate::view::{Map, Needs, SpanView, Value};
 
 /// The versions of the conventions that ask for these names: 1.37 to 1.43.
 const VERSIONS: std::ops::RangeInclusive<u32> = 37..=43;
@@ -23,6 +23,7 @@ const CONSUMER: i32 = 5;
 
 pub(super) static EDITORS: &[Editor] = &[Editor {
     context: Some(Context::Span),
+    needs: Needs { attributes: true, events: false, resource: false, scope: false },
     check: |arguments| match arguments.first() {
         Some(Argument::Value(Expression::Constant(Datum::Text(version)))) if !is_known(version) => Err(Complaint {
             index: 0,

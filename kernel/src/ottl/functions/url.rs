@@ -25,6 +25,8 @@ fn parts(uri: &[u8]) -> Result<Map<'static>, Failure> {
             let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
             (Some(&rest[..end]), &rest[end..])
         }
+        // What stands behind `mailto:` has no parts.
+        None if !scheme.is_empty() && !rest.starts_with(b"/") => (None, &[][..]),
         None => (None, rest),
     };
     if scheme.is_empty()

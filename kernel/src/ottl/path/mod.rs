@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 pub(super) use request::{REQUEST, REQUEST_PATHS, header};
 pub(super) use trace_state::{read_member, write_member};
-use write::{count_of, id_of, int_of, kind_of, map_of, text_of, time_of, unsigned_of, unsupported};
+use write::{count_of, id_bytes, id_of, int_of, kind_of, map_of, text_of, time_of, unsigned_of, unsupported};
 
 use super::context::{Context, Subject};
 use super::datum::{Datum, Failure};
@@ -161,7 +161,7 @@ static SPAN_PATHS: &[Entry] = &[
         NOTHING,
         |subject| Ok(Datum::TraceId(id(subject.span()?.trace_id()))),
         |item, value| match value {
-            Datum::TraceId(id) => Ok(item.span()?.set_trace_id(Cow::Owned(id.to_vec()))),
+            Datum::TraceId(id) => Ok(item.span()?.set_trace_id(id_bytes(&id))),
             other => Err(unsupported("pcommon.TraceID", &other)),
         },
     ),
@@ -176,7 +176,7 @@ static SPAN_PATHS: &[Entry] = &[
         NOTHING,
         |subject| Ok(Datum::SpanId(id(subject.span()?.span_id()))),
         |item, value| match value {
-            Datum::SpanId(id) => Ok(item.span()?.set_span_id(Cow::Owned(id.to_vec()))),
+            Datum::SpanId(id) => Ok(item.span()?.set_span_id(id_bytes(&id))),
             other => Err(unsupported("pcommon.SpanID", &other)),
         },
     ),
@@ -191,7 +191,7 @@ static SPAN_PATHS: &[Entry] = &[
         NOTHING,
         |subject| Ok(Datum::SpanId(id(subject.span()?.parent_span_id()))),
         |item, value| match value {
-            Datum::SpanId(id) => Ok(item.span()?.set_parent_span_id(Cow::Owned(id.to_vec()))),
+            Datum::SpanId(id) => Ok(item.span()?.set_parent_span_id(id_bytes(&id))),
             other => Err(unsupported("pcommon.SpanID", &other)),
         },
     ),

@@ -44,12 +44,17 @@ pub(super) fn time_of(value: &Datum<'_>) -> Result<u64, Failure> {
     }
 }
 
+/// An id as it stands on the wire: one of zeros is none.
+pub(super) fn id_bytes<'a>(id: &[u8]) -> Cow<'a, [u8]> {
+    Cow::Owned(if id.iter().all(|byte| *byte == 0) { Vec::new() } else { id.to_vec() })
+}
+
 /// An id, from its digits.
 pub(super) fn id_of<'a, const N: usize>(value: Datum<'a>, what: &str) -> Result<Cow<'a, [u8]>, Failure> {
     let text = text_of(value)?;
     let mut id = Vec::with_capacity(N);
     if text.len() == 2 * N && hex::decode(&text, &mut id) {
-        Ok(Cow::Owned(id))
+        Ok(id_bytes(&id))
     } else {
         Err(Failure::new(format!("{what} must be {} hex characters", 2 * N)))
     }
