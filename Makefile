@@ -28,7 +28,7 @@ export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
 .PHONY: help install run demo test interop check lint format bench fuzz docs dist dist-check lock clean
-.PHONY: testbed testbed-full testbed-ci testbed-peers testbed-engine chaos
+.PHONY: testbed testbed-full testbed-ci testbed-peers testbed-engine chaos differential corpus
 
 help: ## show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,12 @@ CPU_LIMIT ?= 20
 chaos: install $(ENGINE) ## restarts under load, and a million hostile requests, in ten minutes
 	$(TESTBED) run chaos --out results/chaos --check
 	$(BIN)/python -m testbed.hostile
+
+differential: install ## a minute of processors and spans made at random, beside the Go collector
+	$(BIN)/python -m testbed.corpus.differential
+
+corpus: install ## record anew what the Go collector does in the cases of tests/ottl
+	$(BIN)/python -m testbed.corpus
 
 testbed-peers: install ## build the collectors to compare with; those that cannot be are reported
 	@$(TESTBED) peers

@@ -30,7 +30,7 @@ _READY = "Everything is ready"
 _TOGETHER = 40
 """Cases in one process."""
 
-Outcome = Mapping[str, Any]
+Outcome = dict[str, Any]
 """`changes` of the span, or why there are none: `refused` at start, `error` for the request, `broken` spans, or
 `crashed`."""
 

@@ -364,9 +364,10 @@ impl<'s> Compiler<'s> {
             _ => {}
         }
         let expression = self.value(value)?;
-        let literal_list = matches!(value.kind, ValueKind::List(_) | ValueKind::Map(_));
+        // What a function gives is looked at when it is called, also where it is settled already.
+        let is_written = !matches!(value.kind, ValueKind::Call(_));
         if let Expression::Constant(constant) = &expression
-            && (is_literal(value) || literal_list)
+            && is_written
             && let Err(failure) = functions::check(parameter.kind, constant.borrow())
         {
             return self.problem(value.at, format!("{name}: {failure}"));

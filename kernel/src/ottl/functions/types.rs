@@ -20,7 +20,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
         Ok(Datum::Bool(matches!(args.value(0)?, Datum::Bool(_))))
     }),
     Function::new("IsMap", &[needed("target", Kind::Map)], |args| Ok(Datum::Bool(args.value(0)?.is_map()))),
-    Function::new("IsList", &[needed("target", Kind::List)], |args| Ok(Datum::Bool(args.value(0)?.is_list()))),
+    Function::new("IsList", &[needed("target", Kind::Any)], |args| Ok(Datum::Bool(args.value(0)?.is_list()))),
     Function::new("IsEmpty", &[needed("target", Kind::Any)], |args| Ok(Datum::Bool(is_empty(&args.value(0)?)))),
     Function {
         context: Some(Context::Span),

@@ -1,0 +1,248 @@
+"""Cases made at random: processors with settings that often meet the spans, and sometimes make no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any
+
+from testbed.corpus.cases import Case
+
+_TEXTS = (
+    "",
+    "a",
+    "hello",
+    "GET /u/42",
+    "4111111111111111",
+    "jo@example.com",
+    "x=1 y=2",
+    '{"k": [1, "v"]}',
+    "héllo",
+    "5",
+)
+_KEYS = ("a", "b", "n", "f", "t", "l", "m", "e", "card", "token.x")
+_VALUES: tuple[Any, ...] = (
+    *_TEXTS,
+    0,
+    5,
+    -7,
+    2**53 + 1,
+    {"d": "2.5"},
+    {"d": "-0.0"},
+    True,
+    False,
+    None,
+    {"hex": "00ff"},
+    [],
+    [1, "a", None],
+    {"kv": {}},
+    {"kv": {"k": "v", "n": {"kv": {"x": 1}}}},
+)
+_PATTERNS = ("a", "^h", "[0-9]+", "l*", "(?P<x>[a-z]+)", "@", ".*", "4[0-9]{15}", "(a|b)")
+
+
+def case(number: int, random: Random) -> Case:
+    """Make one case."""
+    kind = random.choice(list(_PROCESSORS))
+    return Case("random", f"{number}", [{kind: _PROCESSORS[kind](random)}], _span(random))
+
+
+def _span(random: Random) -> Mapping[str, Any]:
+    def attributes(most: int) -> dict[str, Any]:
+        return {random.choice(_KEYS): random.choice(_VALUES) for _ in range(random.randint(0, most))}
+
+    return {
+        "name": random.choice(_TEXTS),
+        "kind": random.randint(0, 5),
+        "trace_state": random.choice(("", "a=1", "a=1,b=2")),
+        "parent_span_id": random.choice(("", "1112131415161718")),
+        "status": {"code": random.randint(0, 2), "message": random.choice(("", "broken"))},
+        "resource": attributes(3),
+        "scope": {"name": random.choice(("", "lib")), "attributes": attributes(2)},
+        "attributes": attributes(8),
+        "events": [{"name": random.choice(_TEXTS), "attributes": attributes(3)} for _ in range(random.randint(0, 2))],
+    }
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+class _Ottl:
+    """Texts in OTTL for a span."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+
+    def path(self) -> str:
+        """A path, mostly to an attribute."""
+        random = self.random
+        key = f"[{_quoted(random.choice(_KEYS))}]"
+        deeper = random.choice(("", "", "", '["k"]', "[0]"))
+        choices = (
+            *[f"attributes{key}{deeper}"] * 6,
+            f"resource.attributes{key}",
+            f"scope.attributes{key}",
+            *("name", "kind", "kind.string", "trace_state", 'trace_state["a"]', "status.code", "status.message"),
+            *("start_time_unix_nano", "trace_id.string", "parent_span_id.string", "flags", "dropped_attributes_count"),
+            *("attributes", "resource.attributes", 'cache["c"]', "start_time", "scope.name"),
+        )
+        return random.choice(choices)
+
+    def map(self) -> str:
+        """A path that is a map, mostly."""
+        return self.random.choice(
+            ("attributes", "attributes", "resource.attributes", 'attributes["m"]', "scope.attributes")
+        )
+
+    def value(self, depth: int = 0) -> str:
+        """Any value."""
+        random = self.random
+        if depth > 2 or random.random() < 0.45:
+            literals = ("1", "-2", "2.5", "true", "nil", "0x00ff", "STATUS_CODE_ERROR", "[1, 2]", '{"k": 1}', '""')
+            return random.choice((self.path(), self.path(), _quoted(random.choice(_TEXTS)), random.choice(literals)))
+        inner = self.value(depth + 1)
+        text = random.choice((self.path(), _quoted(random.choice(_TEXTS)), inner))
+        pattern = _quoted(random.choice(_PATTERNS))
+        calls = (
+            f'Concat([{inner}, {text}], "-")',
+            f"String({inner})",
+            f"Int({inner})",
+            f"Double({inner})",
+            f"Len({inner})",
+            f"SHA256({text})",
+            f"ToUpperCase({text})",
+            f'Split({text}, "/")',
+            f'Split({text}, "/")[0]',
+            f"IsMatch({inner}, {pattern})",
+            f"Substring({text}, 0, 2, true)",
+            f"Hex({inner})",
+            f"IsString({inner})",
+            f"IsInt({inner})",
+            f"IsMap({inner})",
+            f"IsList({inner})",
+            f"IsEmpty({inner})",
+            f"Coalesce([{inner}, {text}])",
+            f"ParseJSON({text})",
+            f"ParseKeyValue({text})",
+            f'ExtractPatterns({text}, "(?P<x>[a-z]+)")',
+            f"Trim({text})",
+            f'TrimPrefix({text}, "h")',
+            f'ConvertCase({text}, "snake")',
+            f"Sort({inner})",
+            f"FNV({text})",
+            f"MD5({text})",
+            "IsRootSpan()",
+            f'HasPrefix({text}, "h")',
+            f"ContainsValue({inner}, 1)",
+            f'Index({inner}, "a")',
+            f"Keys({self.map()})",
+            f'Format("%v|%s", [{text}, {text}])',
+            "Milliseconds(end_time - start_time)",
+            f"{self.path()} + 1",
+            f"2 * {self.path()}",
+        )
+        return random.choice(calls)
+
+    def condition(self) -> str:
+        """Any condition."""
+        random = self.random
+        roll = random.random()
+        if roll < 0.15:
+            return f"not ({self.condition()})"
+        if roll < 0.35:
+            return f"({self.condition()} {random.choice(('and', 'or'))} {self.condition()})"
+        if roll < 0.5:
+            return f"IsMatch({self.value(1)}, {_quoted(random.choice(_PATTERNS))})"
+        return f"{self.value(1)} {random.choice(('==', '!=', '<', '<=', '>', '>='))} {self.value(1)}"
+
+    def statement(self) -> str:
+        """Any statement."""
+        random = self.random
+        key, pattern, text = (_quoted(random.choice(words)) for words in (_KEYS, _PATTERNS, _TEXTS))
+        mode, strategy = random.choice(('"key"', '"value"')), random.choice(('"insert"', '"update"', '"upsert"'))
+        editors = (
+            *[f"set({self.path()}, {self.value()})"] * 8,
+            f"delete_key({self.map()}, {key})",
+            f"delete_matching_keys({self.map()}, {pattern})",
+            f'keep_keys({self.map()}, [{key}, "a"])',
+            f"keep_matching_keys({self.map()}, {pattern})",
+            f"replace_pattern({self.path()}, {pattern}, {text})",
+            f"replace_all_patterns({self.map()}, {mode}, {pattern}, {text})",
+            f'replace_match({self.path()}, "h*", {text})',
+            f'replace_all_matches({self.map()}, "*l*", {text})',
+            f"truncate_all({self.map()}, {random.randint(0, 6)})",
+            f"limit({self.map()}, {random.randint(0, 5)}, [])",
+            f"merge_maps({self.map()}, {self.value(1)}, {strategy})",
+            f"flatten({self.map()}, resolve_conflicts={random.choice(('true', 'false'))})",
+            f"append({self.path()}, {self.value(1)})",
+            f"stringify_all({self.map()})",
+        )
+        where = f" where {self.condition()}" if random.random() < 0.3 else ""
+        return random.choice(editors) + where
+
+
+def _transform(random: Random) -> Mapping[str, Any]:
+    ottl = _Ottl(random)
+    statements = [ottl.statement() for _ in range(random.randint(1, 4))]
+    group = {"context": "span", "statements": statements}
+    return {"error_mode": random.choice(("ignore", "ignore", "propagate")), "trace_statements": [group]}
+
+
+def _filter(random: Random) -> Mapping[str, Any]:
+    ottl = _Ottl(random)
+    conditions = [ottl.condition() for _ in range(random.randint(1, 3))]
+    return {"error_mode": "ignore", "trace_conditions": [{"context": "span", "conditions": conditions}]}
+
+
+def _attributes(random: Random) -> Mapping[str, Any]:
+    key, other = random.choice(_KEYS), random.choice(_KEYS)
+    actions: tuple[Mapping[str, Any], ...] = (
+        {"key": key, "action": "insert", "value": random.choice(("x", 5, 2.5, True))},
+        {"key": key, "action": "update", "from_attribute": other},
+        {"key": key, "action": "upsert", "value": "y"},
+        {"key": key, "action": "delete"},
+        {"pattern": random.choice(_PATTERNS), "action": "delete"},
+        {"key": key, "action": "hash"},
+        {"key": key, "action": "convert", "converted_type": random.choice(("int", "double", "string"))},
+        {"key": key, "action": "extract", "pattern": "(?P<x>[a-z]+)"},
+    )
+    return {"actions": [random.choice(actions) for _ in range(random.randint(1, 3))]}
+
+
+def _redaction(random: Random) -> Mapping[str, Any]:
+    def some(words: tuple[str, ...]) -> list[str]:
+        return random.sample(words, random.randint(0, 3))
+
+    return {
+        "allow_all_keys": random.random() < 0.6,
+        "allowed_keys": some(_KEYS),
+        "ignored_keys": some(_KEYS[:4]),
+        "blocked_key_patterns": some(("^a$", "token", "^c")),
+        "blocked_values": some(_PATTERNS),
+        "allowed_values": random.choice(([], [], ["^hello$"])),
+        "redact_all_types": random.random() < 0.4,
+        "hash_function": random.choice(("", "", "md5", "sha1", "sha3")),
+        "summary": random.choice(("debug", "info", "silent")),
+    }
+
+
+def _named(random: Random) -> Mapping[str, Any]:
+    rules = random.sample(("^(?P<verb>[A-Z]+) ", "/(?P<id>[0-9]+)", "(?P<all>.*)"), random.randint(1, 2))
+    return {
+        "name": {
+            "from_attributes": random.sample(_KEYS, random.randint(0, 2)),
+            "separator": random.choice(("", "::")),
+            "to_attributes": {"rules": rules, "break_after_match": random.random() < 0.3},
+        },
+        "status": random.choice(({"code": "Ok"}, {"code": "Error", "description": "x"})),
+    }
+
+
+_PROCESSORS: Mapping[str, Callable[[Random], Mapping[str, Any]]] = {
+    "transform": _transform,
+    "filter": _filter,
+    "attributes": _attributes,
+    "redaction": _redaction,
+    "span": _named,
+}
