@@ -21,7 +21,11 @@ def main(as_json: bool) -> None:
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
     }
-    tables = {"kernel, 512 spans": kernel.measure(), "OTTL, one more statement": kernel.measure_statements()}
+    tables = {
+        "kernel, 512 spans": kernel.measure(),
+        "OTTL, one more statement": kernel.measure_statements(),
+        "redaction": kernel.measure_redaction(),
+    }
     if as_json:
         figures = {title.partition(",")[0].lower(): kernel.as_json(table) for title, table in tables.items()}
         print(json.dumps({"machine": machine, **figures}, indent=2))

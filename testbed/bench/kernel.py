@@ -19,7 +19,7 @@ from collector._kernel import Program, SpanBatch
 from collector.component import Kind
 from collector.config.loading import load
 from collector.testing import settings
-from testbed.bench import statements
+from testbed.bench import redaction, statements
 from testbed.bench.payload import request
 
 CHAIN = Path(__file__).with_name("chain.yaml")
@@ -97,13 +97,30 @@ def measure_statements() -> list[Figure]:
     return [Figure(name, value, value / medians[YARDSTICK]) for name, value in shown.items()]
 
 
-def _medians(cases: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+def measure_redaction() -> list[Figure]:
+    """Measure redaction on spans with ten short attributes, and on prompts of 8 KB."""
+    short = SpanBatch.decode(request(SPANS))
+    long = SpanBatch.decode(redaction.prompts(SPANS // 8))
+    data = request(SPANS)
+    programs = redaction.programs()
+    spans: dict[str, Callable[[], object]] = {
+        YARDSTICK: lambda: ExportTraceServiceRequest.FromString(data),
+        **{f"{name}, 10 short attributes": partial(program.run, short) for name, program in programs.items()},
+    }
+    prompts: dict[str, Callable[[], object]] = {
+        f"{name}, 8 KB prompt": partial(program.run, long) for name, program in programs.items()
+    }
+    medians = _medians(spans) | _medians(prompts, SPANS // 8)
+    return [Figure(name, value, value / medians[YARDSTICK]) for name, value in medians.items()]
+
+
+def _medians(cases: Mapping[str, Callable[[], object]], spans: int = SPANS) -> dict[str, float]:
     """Microseconds a span of each case."""
     calls = {name: max(1, min(CALLS, int(TURN / _seconds(case, 1)))) for name, case in cases.items()}
     costs: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(ROUNDS):
         for name, case in cases.items():
-            costs[name].append(_seconds(case, calls[name]) * 1e6 / SPANS)
+            costs[name].append(_seconds(case, calls[name]) * 1e6 / spans)
     return {name: statistics.median(values) for name, values in costs.items()}
 
 
