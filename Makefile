@@ -104,7 +104,7 @@ fuzz: cargo ## fuzz what reads foreign bytes and foreign expressions, a minute e
 	    RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=$(SECONDS_PER_TARGET) || exit 1; \
 	done
 
-docs: install ## write docs/components.md and docs/result.schema.json anew from the docstrings
+docs: install ## write docs/components.md, docs/processors and docs/result.schema.json anew from the docstrings
 	$(BIN)/python -m testbed.manual
 
 dist: install ## build a wheel into dist/

@@ -1,7 +1,7 @@
-"""`make docs`: write `docs/components.md` from the docstrings of the components and of their settings.
+"""`make docs`: write `docs/components.md`, and a page for each processor, from docstrings of components and settings.
 
 A docstring below a field is not kept at run time, so sources are read. The schema of the testbed's results is written
-beside it.
+beside them.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ from collector.component import Kind
 from collector.config.types import SECTION, Config, Duration, Notice
 from testbed import results
 
-PATH = Path(__file__).parents[1] / "docs" / "components.md"
-SCHEMA = PATH.with_name("result.schema.json")
+DOCS = Path(__file__).parents[1] / "docs"
+PATH = DOCS / "components.md"
+PROCESSORS = DOCS / "processors"
+SCHEMA = DOCS / "result.schema.json"
 
 HEAD = """# Components
 
@@ -38,8 +40,9 @@ accepted for the sake of the Go collector's configurations and have no effect sa
 """
 
 
-def manual() -> str:
-    """Write the whole manual."""
+def manual() -> dict[Path, str]:
+    """Write the whole manual: each file with its text."""
+    files: dict[Path, str] = {}
     parts = [HEAD]
     for kind in Kind:
         aliases: dict[str, list[str]] = {}
@@ -47,8 +50,20 @@ def manual() -> str:
             aliases.setdefault(reference, []).append(name)
         if aliases:
             parts.append(f"## {kind.section.capitalize()}\n")
-        parts += [_component(reference, names) for reference, names in aliases.items()]
-    return "\n".join(parts)
+        if kind is not Kind.PROCESSOR:
+            parts += [_component(reference, names, "###") for reference, names in aliases.items()]
+            continue
+        for reference, names in aliases.items():
+            page = PROCESSORS / f"{names[0]}.md"
+            files[page] = _component(reference, names, "#")
+            parts.append(f"- [`{names[0]}`](processors/{page.name}): {_summary(reference)}")
+        parts.append("")
+    return {PATH: "\n".join(parts), **files}
+
+
+def _summary(reference: str) -> str:
+    summary = (import_module(reference.partition(":")[0]).__doc__ or "").partition("\n")[0]
+    return re.sub(r"^`[^`]+`(, also called `[^`]+`)?: ?", "", summary)
 
 
 def result_schema() -> str:
@@ -57,14 +72,13 @@ def result_schema() -> str:
     return json.dumps({**dialect, **results.schema()}, indent=2, ensure_ascii=False) + "\n"
 
 
-def _component(reference: str, names: list[str]) -> str:
+def _component(reference: str, names: list[str], level: str) -> str:
     module_name, _, class_name = reference.partition(":")
     module = import_module(module_name)
     text = module.__doc__ or ""
-    summary, _, rest = text.partition("\n")
-    summary = re.sub(r"^`[^`]+`(, also called `[^`]+`)?: ?", "", summary)
+    summary, rest = _summary(reference), text.partition("\n")[2]
     title = ", ".join(f"`{name}`" for name in sorted(names, key=len, reverse=True))
-    lines = [f"### {title}\n", summary[:1].upper() + summary[1:], _fenced("\n" + rest).rstrip(), ""]
+    lines = [f"{level} {title}\n", summary[:1].upper() + summary[1:], _fenced("\n" + rest).rstrip(), ""]
     rows = list(_rows(getattr(module, class_name).config_type, ""))
     if rows:
         lines += ["| Option | Type | Default | |", "|---|---|---|---|", *rows, ""]
@@ -184,8 +198,12 @@ def _notice(hint: Any) -> str:
 
 
 def main() -> None:
-    """Write both."""
-    for path, text in ((PATH, manual()), (SCHEMA, result_schema())):
+    """Write all, and remove the pages of what is no longer there."""
+    files = {**manual(), SCHEMA: result_schema()}
+    PROCESSORS.mkdir(exist_ok=True)
+    for page in set(PROCESSORS.glob("*.md")) - set(files):
+        page.unlink()
+    for path, text in files.items():
         path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"{path}\n")
 
