@@ -3,12 +3,12 @@
 //! `*` stands for any characters, `?` for one, `[abc]`, `[a-z]` and `[!a-z]` for one of a class, `{a,b}` for either, and a
 //! backslash takes its meaning from what follows.
 
-use regex::bytes::Regex;
+use crate::pattern::Pattern;
 
 use crate::pattern::compile;
 
 /// Compiles a glob, or says what is wrong with it.
-pub fn glob(pattern: &str) -> Result<Regex, String> {
+pub fn glob(pattern: &str) -> Result<Pattern, String> {
     let mut out = String::from(r"(?s)\A(?:");
     let mut chars = pattern.chars().peekable();
     let mut open = 0;

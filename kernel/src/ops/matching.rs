@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use regex::bytes::Regex;
+use crate::pattern::Pattern;
 use serde::Deserialize;
 
 use super::Place;
@@ -60,7 +60,7 @@ const NO_SERVICE: &[u8] = b"<nil-service-name>";
 #[derive(Debug)]
 enum Text {
     Strict(Vec<u8>),
-    Pattern(Regex),
+    Pattern(Pattern),
 }
 
 impl Text {
@@ -76,7 +76,7 @@ impl Text {
 enum Wanted {
     Anything,
     Equal(Value<'static>),
-    Pattern(Regex),
+    Pattern(Pattern),
 }
 
 impl Wanted {

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use regex::bytes::Regex;
+use crate::pattern::Pattern;
 use serde::Deserialize;
 
 use super::matching::{MatchSettings, Matcher};
@@ -53,7 +53,7 @@ pub struct SpanOp {
 
 #[derive(Debug)]
 struct Rule {
-    pattern: Regex,
+    pattern: Pattern,
     /// The name of each group but the whole; empty if it has none.
     groups: Vec<Vec<u8>>,
 }
@@ -68,7 +68,7 @@ impl SpanOp {
                 let path = format!("name::to_attributes::rules[{index}]");
                 OptionError::new(path, format!("{text:?} is no regular expression: {why}"))
             })?;
-            let names = pattern.capture_names().skip(1);
+            let names = pattern.regex().capture_names().skip(1);
             let groups = names.map(|name| name.unwrap_or_default().as_bytes().to_vec()).collect();
             Ok(Rule { pattern, groups })
         });
@@ -104,7 +104,7 @@ impl SpanOp {
                 break;
             }
             let old = span.name().to_vec();
-            let Some(captures) = rule.pattern.captures(&old) else { continue };
+            let Some(captures) = rule.pattern.regex().captures(&old) else { continue };
             matched = true;
             let mut new = Vec::with_capacity(old.len());
             let mut end = 0;

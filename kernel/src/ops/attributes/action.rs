@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use regex::bytes::Regex;
+use crate::pattern::Pattern;
 use serde::Deserialize;
 
 use super::convert::Target;
@@ -31,7 +31,7 @@ pub(super) enum Action {
     Set { key: String, when: When, source: Source },
     Delete(Selection),
     Hash(Selection),
-    Extract { key: String, pattern: Regex, groups: Vec<(usize, String)> },
+    Extract { key: String, pattern: Pattern, groups: Vec<(usize, String)> },
     Convert { key: String, to: Target },
 }
 
@@ -47,7 +47,7 @@ pub(super) enum When {
 #[derive(Debug)]
 pub(super) struct Selection {
     key: Option<String>,
-    pattern: Option<Regex>,
+    pattern: Option<Pattern>,
 }
 
 /// Where a value comes from. The default counts when the rest finds nothing.
@@ -91,12 +91,12 @@ impl Action {
         Ok(Self::Set { key, when, source: settings.source() })
     }
 
-    fn extract(key: String, pattern: Option<Regex>) -> Result<Self, OptionError> {
+    fn extract(key: String, pattern: Option<Pattern>) -> Result<Self, OptionError> {
         let Some(pattern) = pattern else {
             return Err(OptionError::new("pattern", "is required for the action 'extract'"));
         };
         let mut groups = Vec::new();
-        for (index, name) in pattern.capture_names().enumerate().skip(1) {
+        for (index, name) in pattern.regex().capture_names().enumerate().skip(1) {
             match name {
                 Some(name) => groups.push((index, name.to_owned())),
                 None => {
@@ -144,7 +144,7 @@ impl Action {
             }
             Self::Extract { key, pattern, groups } => {
                 let Some(Value::Str(text)) = map.get(key.as_bytes()).cloned() else { return false };
-                let Some(captures) = pattern.captures(&text) else { return false };
+                let Some(captures) = pattern.regex().captures(&text) else { return false };
                 for (index, name) in groups {
                     let range = captures.get(*index).map_or(0..0, |group| group.range());
                     let group = match &text {

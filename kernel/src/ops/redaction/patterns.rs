@@ -1,10 +1,10 @@
 //! Lists of patterns, asked all at once.
 
-use regex::bytes::{Regex, RegexSet};
+use regex::bytes::RegexSet;
 
 use super::mask::Masking;
 use crate::error::OptionError;
-use crate::pattern;
+use crate::pattern::{self, Pattern};
 use crate::text::is_boundary;
 
 /// Patterns of which any may match.
@@ -28,7 +28,7 @@ impl Any {
 pub(super) struct Blocked {
     /// One look at a text for all patterns: most texts hold none.
     set: RegexSet,
-    each: Vec<Regex>,
+    each: Vec<Pattern>,
 }
 
 impl Blocked {
@@ -62,10 +62,10 @@ fn set(option: &str, patterns: &[String]) -> Result<RegexSet, OptionError> {
     })
 }
 
-fn replace(pattern: &Regex, text: &[u8], masking: &Masking) -> Vec<u8> {
+fn replace(pattern: &Pattern, text: &[u8], masking: &Masking) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut end = 0;
-    for found in pattern.find_iter(text) {
+    for found in pattern.regex().find_iter(text) {
         if found.is_empty() && !is_boundary(text, found.start()) {
             continue;
         }

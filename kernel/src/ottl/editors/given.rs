@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use regex::bytes::Regex;
+use crate::pattern::Pattern;
 
 use crate::ottl::datum::{Datum, Failure, Held};
 use crate::ottl::eval::Expression;
@@ -89,7 +89,7 @@ impl<'a> Given<'a> {
         self.items(index, item)?.into_iter().map(text).collect()
     }
 
-    pub(super) fn pattern(&self, index: usize, item: &Item<'_, 'a>) -> Result<Held<'a, Regex>, Failure> {
+    pub(super) fn pattern(&self, index: usize, item: &Item<'_, 'a>) -> Result<Held<'a, Pattern>, Failure> {
         match self.0.get(index) {
             Some(Argument::Pattern(regex)) => Ok(Held::Borrowed(regex)),
             // Compiled for this item only, so it cannot be borrowed from it.

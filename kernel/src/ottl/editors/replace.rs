@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use regex::bytes::Regex;
+use crate::pattern::Pattern;
 
 use super::{Editor, Given};
 use crate::ottl::datum::{Datum, Failure};
@@ -125,14 +125,20 @@ impl<'a> Replacement<'a> {
     }
 
     /// The text with every match of the pattern replaced, or `None` if there is none.
-    fn patterns(&self, pattern: &Regex, text: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
-        // Most texts match nothing, and most templates refer to no group: neither pays for captures.
-        if !pattern.is_match(text) {
-            return Ok(None);
-        }
-        let mut out = Output { text, done: 0, out: Vec::with_capacity(text.len()) };
-        if self.template.contains(&b'$') {
-            for captures in pattern.captures_iter(text) {
+    fn patterns(&self, pattern: &Pattern, text: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+        let mut out = None;
+        if !self.template.contains(&b'$') {
+            // Most templates refer to no group, and do not pay for captures.
+            for found in pattern.regex().find_iter(text) {
+                let out = out.get_or_insert_with(|| Output::new(text));
+                if out.reach(found.range()) {
+                    self.put(Cow::Borrowed(&self.template), &mut out.out)?;
+                    out.check()?;
+                }
+            }
+        } else if pattern.is_match(text) {
+            let out = out.insert(Output::new(text));
+            for captures in pattern.regex().captures_iter(text) {
                 let Some(found) = captures.get(0) else { continue };
                 if !out.reach(found.range()) {
                     continue;
@@ -147,19 +153,12 @@ impl<'a> Replacement<'a> {
                 }
                 out.check()?;
             }
-        } else {
-            for found in pattern.find_iter(text) {
-                if out.reach(found.range()) {
-                    self.put(Cow::Borrowed(&self.template), &mut out.out)?;
-                    out.check()?;
-                }
-            }
         }
-        Ok(Some(out.finish()))
+        Ok(out.map(Output::finish))
     }
 
     /// What comes instead of the text if the pattern matches it.
-    fn whole(&self, pattern: &Regex, text: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+    fn whole(&self, pattern: &Pattern, text: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
         if !pattern.is_match(text) {
             return Ok(None);
         }
@@ -192,7 +191,11 @@ struct Output<'t> {
     out: Vec<u8>,
 }
 
-impl Output<'_> {
+impl<'t> Output<'t> {
+    fn new(text: &'t [u8]) -> Self {
+        Self { text, done: 0, out: Vec::with_capacity(text.len()) }
+    }
+
     /// Copies what stands before a match. `false` if that is none: a pattern that matches nothing does so between any
     /// two bytes, and only characters count.
     fn reach(&mut self, found: Range<usize>) -> bool {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use regex::bytes::Regex;
+use crate::pattern::Pattern;
 
 use super::{Function, Kind};
 use crate::ottl::coerce;
@@ -20,7 +20,7 @@ pub(in crate::ottl) enum Argument {
     Value(Expression),
     /// A list literal, where a parameter wants one.
     Items(Vec<Expression>),
-    Pattern(Regex),
+    Pattern(Pattern),
     Target(Target),
     Function(&'static Function),
 }
@@ -172,7 +172,7 @@ impl<'v> Arguments<'_, 'v> {
         items.iter().map(|item| item.evaluate(self.subject))
     }
 
-    pub(in crate::ottl) fn pattern(&self, index: usize) -> Result<Held<'v, Regex>, Failure> {
+    pub(in crate::ottl) fn pattern(&self, index: usize) -> Result<Held<'v, Pattern>, Failure> {
         if let Some(Argument::Pattern(regex)) = self.given.get(index) {
             return Ok(Held::Borrowed(regex));
         }

@@ -8,13 +8,11 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use regex::bytes::Regex;
-
 use super::{Argument, Arguments, Complaint, Function, Kind, literal_text, needed, optional};
 use crate::number;
 use crate::ottl::datum::{Datum, Failure, Held};
 use crate::ottl::eval::Expression;
-use crate::pattern;
+use crate::pattern::{self, Pattern};
 use crate::view::{Map, Upserts, Value};
 
 /// How deep patterns may be made of others.
@@ -150,7 +148,7 @@ fn extract<'v>(args: &Arguments<'_, 'v>) -> Result<Datum<'v>, Failure> {
     let only_named = args.bool_or(2, false)?;
     let grok = remembered(args.given, &text)?;
     let mut map = Map::default();
-    if let Some(captures) = grok.regex.captures(&target) {
+    if let Some(captures) = grok.pattern.regex().captures(&target) {
         let mut entries = Upserts::new(&mut map);
         for (index, field) in grok.fields.iter().enumerate() {
             let key = match &field.name {
@@ -170,7 +168,7 @@ const REMEMBERED: usize = 64;
 
 thread_local! {
     /// By how many definitions there are, and the text of all: compiling takes a thousand times as long as matching.
-    static COMPILED: RefCell<HashMap<(usize, Vec<u8>), Rc<Grok>>> = RefCell::default();
+    static COMPILED: RefCell<HashMap<Vec<u8>, Rc<Grok>>> = RefCell::default();
 }
 
 /// The compiled pattern, with the definitions that stand in the same arguments.
@@ -178,10 +176,9 @@ fn remembered(arguments: &[Argument], text: &[u8]) -> Result<Rc<Grok>, Failure> 
     let definitions = definitions(arguments).map_err(|complaint| Failure::new(complaint.text))?;
     let mut names: Vec<_> = definitions.iter().collect();
     names.sort();
-    let mut key = text.to_vec();
+    let mut key = [names.len().to_string().as_bytes(), b"\n", text].concat();
     names.iter().for_each(|(name, pattern)| key.extend_from_slice(format!("\n{name}={pattern}").as_bytes()));
     COMPILED.with_borrow_mut(|compiled| {
-        let key = (names.len(), key);
         if let Some(grok) = compiled.get(&key) {
             return Ok(grok.clone());
         }
@@ -215,7 +212,7 @@ impl Field {
 }
 
 struct Grok {
-    regex: Regex,
+    pattern: Pattern,
     /// One for each group, in order.
     fields: Vec<Field>,
 }
@@ -225,8 +222,8 @@ impl Grok {
         let mut fields = Vec::new();
         let mut out = String::new();
         expand(text, definitions, &mut out, &mut fields, 0)?;
-        let regex = pattern::compile(&out)?;
-        Ok(Self { regex, fields })
+        let pattern = pattern::compile(&out)?;
+        Ok(Self { pattern, fields })
     }
 }
 
@@ -321,7 +318,7 @@ mod tests {
             ("UUID", "123e4567-e89b-12d3-a456-426614174000"),
         ] {
             let grok = Grok::new(&format!("^%{{{name}}}$"), &HashMap::new()).unwrap();
-            assert!(grok.regex.is_match(text.as_bytes()), "{name} {text}");
+            assert!(grok.pattern.is_match(text.as_bytes()), "{name} {text}");
         }
     }
 
