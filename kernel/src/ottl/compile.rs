@@ -7,7 +7,8 @@ use super::context::{Context, Subject};
 use super::datum::{Datum, repaired};
 use super::editors::{self, Editor};
 use super::eval::{Check, Expression, Key};
-use super::functions::{self, Argument, Complaint, Kind, Parameter};
+use super::functions::{self, Argument, Complaint, Kind, Parameter, XPath};
+use super::key_set::KeySet;
 use super::path::{self, ENUMS, Entry, Keys};
 use super::problem::Problem;
 use super::target::Target;
@@ -332,7 +333,11 @@ impl<'s> Compiler<'s> {
                 }
                 return Ok(Argument::Items(self.values(items)?));
             }
-            (Kind::Items | Kind::Texts, _) => {
+            (Kind::Keys, ValueKind::List(items)) => {
+                let items = self.values(items)?;
+                return Ok(KeySet::written(&items).map_or(Argument::Items(items), Argument::Keys));
+            }
+            (Kind::Items | Kind::Texts | Kind::Keys, _) => {
                 return self.problem(value.at, format!("{name} must be a list in brackets"));
             }
             (Kind::Target, ValueKind::Path(path)) => return Ok(Argument::Target(self.target(path)?)),
@@ -344,7 +349,7 @@ impl<'s> Compiler<'s> {
             (Kind::LiteralInt, kind) if !matches!(kind, ValueKind::Int(_)) => {
                 return self.problem(value.at, format!("{name} must be an integer, written as such"));
             }
-            (Kind::LiteralText | Kind::Glob, kind) if !matches!(kind, ValueKind::Text(_)) => {
+            (Kind::LiteralText | Kind::Glob | Kind::XPath, kind) if !matches!(kind, ValueKind::Text(_)) => {
                 return self.problem(value.at, format!("{name} must be a text in double quotes"));
             }
             (Kind::Glob, ValueKind::Text(text)) => {
@@ -352,6 +357,13 @@ impl<'s> Compiler<'s> {
                 return match glob::glob(&text) {
                     Ok(regex) => Ok(Argument::Pattern(regex)),
                     Err(error) => self.problem(value.at, format!("{text:?} is no pattern: {error}")),
+                };
+            }
+            (Kind::XPath, ValueKind::Text(text)) => {
+                let text = String::from_utf8_lossy(text);
+                return match XPath::parse(&text) {
+                    Ok(path) => Ok(Argument::XPath(path)),
+                    Err(error) => self.problem(value.at, format!("{text:?} is no xpath: {error}")),
                 };
             }
             (Kind::Pattern, ValueKind::Text(text)) => {

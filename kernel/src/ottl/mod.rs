@@ -19,6 +19,7 @@ mod functions;
 mod inference;
 mod item;
 mod json;
+mod key_set;
 mod lexer;
 mod parser;
 mod path;

@@ -8,6 +8,7 @@ use crate::ottl::datum::{Datum, Failure, Held};
 use crate::ottl::eval::Expression;
 use crate::ottl::functions::{Argument, Arguments, Function};
 use crate::ottl::item::Item;
+use crate::ottl::key_set::KeySet;
 use crate::ottl::target::Target;
 use crate::view::Value;
 
@@ -77,6 +78,17 @@ impl<'a> Given<'a> {
         match self.0.get(index) {
             Some(Argument::Items(items)) => items.iter().map(|expression| detached(expression, item)).collect(),
             _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The keys of a list literal.
+    pub(super) fn keys(&self, index: usize, item: &Item<'_, 'a>) -> Result<Held<'a, KeySet>, Failure> {
+        match self.0.get(index) {
+            Some(Argument::Keys(keys)) => Ok(Held::Borrowed(keys)),
+            _ => {
+                let texts = self.texts(index, item)?;
+                Ok(Held::Owned(Box::new(KeySet::new(texts.iter().map(|text| &**text)))))
+            }
         }
     }
 

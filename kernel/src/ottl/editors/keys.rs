@@ -18,9 +18,9 @@ pub(super) static EDITORS: &[Editor] = &[
             given.target(0)?.with_map(item, |map| Ok(map.retain(|key, _| !pattern.is_match(key)) > 0))
         },
     ),
-    Editor::new("keep_keys", &[needed("target", Kind::Target), needed("keys", Kind::Texts)], |given, item| {
-        let keys = given.texts(1, item)?;
-        given.target(0)?.with_map(item, |map| Ok(map.retain(|key, _| keys.iter().any(|kept| **kept == *key)) > 0))
+    Editor::new("keep_keys", &[needed("target", Kind::Target), needed("keys", Kind::Keys)], |given, item| {
+        let keys = given.keys(1, item)?;
+        given.target(0)?.with_map(item, |map| Ok(map.retain(|key, _| keys.contains(key)) > 0))
     }),
     Editor::new(
         "keep_matching_keys",

@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use crate::pattern::Pattern;
 
+use super::xml::XPath;
 use super::{Function, Kind};
 use crate::ottl::coerce;
 use crate::ottl::context::Subject;
 use crate::ottl::datum::{Datum, Failure, Held};
 use crate::ottl::eval::Expression;
+use crate::ottl::key_set::KeySet;
 use crate::ottl::target::Target;
 use crate::pattern;
 use crate::view::Map;
@@ -20,7 +22,10 @@ pub(in crate::ottl) enum Argument {
     Value(Expression),
     /// A list literal, where a parameter wants one.
     Items(Vec<Expression>),
+    /// A list literal of keys, all of them written there.
+    Keys(KeySet),
     Pattern(Pattern),
+    XPath(XPath),
     Target(Target),
     Function(&'static Function),
 }
@@ -29,7 +34,7 @@ impl Argument {
     /// Whether its value is known already.
     pub(in crate::ottl) fn is_constant(&self) -> bool {
         match self {
-            Self::Absent | Self::Pattern(_) | Self::Function(_) => true,
+            Self::Absent | Self::Pattern(_) | Self::XPath(_) | Self::Function(_) | Self::Keys(_) => true,
             Self::Target(_) => false,
             Self::Value(value) => value.is_constant(),
             Self::Items(items) => items.iter().all(Expression::is_constant),
@@ -51,7 +56,17 @@ fn expected(type_name: &str, found: &Datum<'_>) -> Failure {
 /// Complains if a literal cannot be what a parameter takes.
 pub(in crate::ottl) fn check(kind: Kind, literal: Datum<'_>) -> Result<(), Failure> {
     match (kind, &literal) {
-        (Kind::Any | Kind::Items | Kind::Texts | Kind::Glob | Kind::Target | Kind::Function, _) => Ok(()),
+        (
+            Kind::Any
+            | Kind::Items
+            | Kind::Texts
+            | Kind::Keys
+            | Kind::Glob
+            | Kind::XPath
+            | Kind::Target
+            | Kind::Function,
+            _,
+        ) => Ok(()),
         (Kind::Text | Kind::LiteralText | Kind::Pattern, Datum::Text(_))
         | (Kind::Int | Kind::LiteralInt, Datum::Int(_))
         | (Kind::Double, Datum::Double(_))

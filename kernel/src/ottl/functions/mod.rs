@@ -7,6 +7,7 @@
 mod arguments;
 mod cases;
 mod collections;
+mod community_id;
 mod csv;
 mod encodings;
 mod format;
@@ -27,8 +28,10 @@ mod times;
 mod types;
 mod url;
 mod user_agent;
+mod xml;
 
 pub(super) use arguments::{Argument, Arguments, call_with, check, literal_text};
+pub(super) use xml::XPath;
 
 use super::context::Context;
 use super::datum::{Datum, Failure};
@@ -115,6 +118,8 @@ pub(super) enum Kind {
     Items,
     /// A list literal of what converts to text.
     Texts,
+    /// A list literal of keys to look for.
+    Keys,
     /// A regular expression: compiled at start if it is a literal.
     Pattern,
     // What stands in the text as such.
@@ -122,6 +127,8 @@ pub(super) enum Kind {
     LiteralText,
     /// A pattern with `*` and `?` that the whole text must match.
     Glob,
+    /// An expression of XPath that gives nodes.
+    XPath,
     /// A path that can be written.
     Target,
     /// The name of a function of one text.
@@ -156,7 +163,9 @@ pub(super) fn all() -> impl Iterator<Item = &'static Function> {
         patterns::FUNCTIONS,
         grok::FUNCTIONS,
         user_agent::FUNCTIONS,
+        xml::FUNCTIONS,
         network::FUNCTIONS,
+        community_id::FUNCTIONS,
         severity::FUNCTIONS,
         times::FUNCTIONS,
         strptime::FUNCTIONS,
