@@ -398,6 +398,8 @@ class OtlpClient:
         """Begin a call. Its outcome comes under this number."""
     def cancel(self, call: int) -> None:
         """Break a call off."""
+    def set_tls(self, tls: Mapping[str, object]) -> None:
+        """Secure new connections in another way. Raises `OptionError`, with which nothing changes."""
     def take(self) -> list[tuple[int, Outcome]]:
         """The outcomes of all calls that have ended since the last look."""
     def counts(self) -> ClientCounts: ...

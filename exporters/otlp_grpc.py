@@ -18,6 +18,8 @@ connects when there is something to send, and tries again.
 
 from __future__ import annotations
 
+import logging
+
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
@@ -45,7 +47,7 @@ class OtlpGrpcExporter(Exporter):
 
     def __init__(self, config: OtlpGrpcConfig, settings: Settings[ExporterAccount]) -> None:
         super().__init__(config, settings)
-        self._client = _client(config)
+        self._client = _client(config, settings.logger)
 
     async def start(self, host: Host) -> None:
         """Make the client, which connects later. Raises `StartError`."""
@@ -63,12 +65,12 @@ class OtlpGrpcExporter(Exporter):
         await self._client.close()
 
 
-def _client(config: OtlpGrpcConfig) -> GrpcClient:
+def _client(config: OtlpGrpcConfig, logger: logging.Logger) -> GrpcClient:
     # What is not used is not imported: grpcio takes time and memory.
     if config.chosen_engine == "native":
         from collector.transport.native_client import NativeGrpcClient  # noqa: PLC0415
 
-        return NativeGrpcClient(config, _METHOD, config.timeout)
+        return NativeGrpcClient(config, _METHOD, config.timeout, logger)
     from collector.transport.grpc_client import GrpcioClient  # noqa: PLC0415
 
     return GrpcioClient(config, _METHOD, config.timeout)

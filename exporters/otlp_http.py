@@ -84,7 +84,9 @@ class OtlpHttpExporter(Exporter):
         # A query may hold a secret.
         self._where = url._replace(query="").geturl()
         protocol = "json" if config.encoding == "json" else "protobuf"
-        self._client = NativeClient(lambda: config.kernel_settings(url, protocol), config.kernel_tls(url))
+        self._client = NativeClient(
+            lambda: config.kernel_settings(url, protocol), settings.logger, config.kernel_tls(url)
+        )
 
     async def start(self, host: Host) -> None:
         """Make the client, which connects later. Raises `StartError`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from collector.transport.client import GrpcClientConfig, addresses, agent, plain
 from collector.transport.client_tls import client_tls
 from collector.transport.kernel_tls import blame
 from collector.transport.proxies import Proxy, proxy_from
+from collector.transport.renewal import Renewal
 from collector.transport.settings import join_endpoint
 from collector.transport.statuses import OK, refusal
 from collector.transport.tls import ClientTlsConfig
@@ -46,13 +48,21 @@ class Tls:
     host: str
     alpn: tuple[str, ...]
 
+    def read(self) -> dict[str, object]:
+        """Read the files, and give what the kernel wants to know. Raises `StartError`."""
+        return client_tls(self.config, self.host, self.alpn)
+
 
 class NativeClient:
     """Sends batches and gives outcomes, of whichever protocol the settings say: `kernel/src/net/client/settings.rs`."""
 
-    def __init__(self, settings: Callable[[], Mapping[str, object]], tls: Tls | None = None) -> None:
+    def __init__(
+        self, settings: Callable[[], Mapping[str, object]], logger: logging.Logger, tls: Tls | None = None
+    ) -> None:
         self._settings = settings
+        self._logger = logger
         self._tls = tls
+        self._renewal: Renewal[dict[str, object]] | None = None
         self._client: OtlpClient | None = None
         self._numbers = itertools.count()
         self._calls: dict[int, asyncio.Future[Outcome]] = {}
@@ -63,7 +73,8 @@ class NativeClient:
         Raises `StartError` for files and proxies that cannot be used.
         """
         tls = self._tls
-        settings = {**self._settings(), "tls": tls and client_tls(tls.config, tls.host, tls.alpn)}
+        files = tls and tls.read()
+        settings = {**self._settings(), "tls": files}
         try:
             client = self._client = OtlpClient(settings)
         except OptionError as error:
@@ -71,6 +82,9 @@ class NativeClient:
         except OSError as error:
             raise StartError(f"the client cannot start: {error}") from error
         asyncio.get_running_loop().add_reader(client.fileno(), self._hear, client)
+        if tls and files and tls.config.reload_interval:
+            self._renewal = Renewal(files, tls.read, self._renew, self._logger)
+            self._renewal.start(float(tls.config.reload_interval))
 
     async def call(self, batch: SpanBatch) -> Outcome:
         """Send a batch. Raises `RetryableError` if the client is closed meanwhile. Cancelling breaks the call off."""
@@ -100,11 +114,21 @@ class NativeClient:
         client, self._client = self._client, None
         if client is None:
             return
+        if self._renewal:
+            self._renewal.stop()
         asyncio.get_running_loop().remove_reader(client.fileno())
         for outcome in self._calls.values():
             if not outcome.done():
                 outcome.set_exception(RetryableError(_CLOSED))
         await asyncio.to_thread(client.join)
+
+    def _renew(self, files: dict[str, object]) -> None:
+        """Use files that have changed for new connections. Raises `StartError`."""
+        if self._client and self._tls:
+            try:
+                self._client.set_tls(files)
+            except OptionError as error:
+                raise blame(self._tls.config, error) from error
 
     def _hear(self, client: OtlpClient) -> None:
         """Take the outcomes that there are: the kernel has rung."""
@@ -135,11 +159,11 @@ def through_proxy(settings: dict[str, Any], scheme: str, proxy: Proxy | None = N
 class NativeGrpcClient:
     """A client for one method. `timeout` is told to the server with every request; 0 is none."""
 
-    def __init__(self, config: GrpcClientConfig, method: str, timeout: float) -> None:
+    def __init__(self, config: GrpcClientConfig, method: str, timeout: float, logger: logging.Logger) -> None:
         tls = None
         if config.tls and not config.plaintext:
             tls = Tls(config.tls, _host(addresses(config.endpoint)), ("h2",))
-        self._client = NativeClient(lambda: through_proxy(_settings(config, method, timeout), "https"), tls)
+        self._client = NativeClient(lambda: through_proxy(_settings(config, method, timeout), "https"), logger, tls)
         self._endpoint = config.endpoint
 
     def open(self) -> None:

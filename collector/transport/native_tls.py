@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
 from collector._kernel import OptionError, ServerTls
 from collector.errors import StartError
 from collector.transport.kernel_tls import blame, tls_settings
+from collector.transport.renewal import Renewal
 from collector.transport.tls import ServerTlsConfig
 
 CLIENT_CA_INTERVAL = 10.0
@@ -26,35 +26,12 @@ class Certificates:
         self._alpn = alpn
         self._logger = logger
         self._files: Files = (None, None)
-        self._complaint = ""
-        self._timer: asyncio.TimerHandle | None = None
+        self._renewal: Renewal[Files] | None = None
 
     def read(self) -> ServerTls:
         """Read all files. Raises `StartError`, with the path of the option that is to blame."""
         self._files = (self._config.read_identity(), self._config.read_client_authorities())
         return self._usable(self._files)
-
-    def look(self) -> ServerTls | None:
-        """Read again what may change. Gives what is to be shown, if it did; what cannot be used is logged, once."""
-        config, (identity, clients) = self._config, self._files
-        try:
-            found = (
-                config.read_identity() if config.reload_interval else identity,
-                config.read_client_authorities() if config.client_ca_file_reload else clients,
-            )
-            if found == self._files:
-                self._complaint = ""
-                return None
-            tls = self._usable(found)
-        except StartError as error:
-            # Files are replaced one after the other: for a moment they need not belong together.
-            if self._complaint != str(error):
-                self._logger.error(f"certificates have changed and cannot be used, the old ones stay: {error}")
-            self._complaint = str(error)
-            return None
-        self._files, self._complaint = found, ""
-        self._logger.info("Certificates have changed and were read again")
-        return tls
 
     def start(self, show: Callable[[ServerTls], None]) -> None:
         """Look at the files now and then, if that is asked for."""
@@ -62,22 +39,25 @@ class Certificates:
         pauses = [float(config.reload_interval)] if config.reload_interval else []
         if config.client_ca_file and config.client_ca_file_reload:
             pauses.append(CLIENT_CA_INTERVAL)
-        if not pauses:
-            return
-        loop, pause = asyncio.get_running_loop(), min(pauses)
+        if pauses:
+            self._renewal = self.renewal(show)
+            self._renewal.start(min(pauses))
 
-        def again() -> None:
-            if tls := self.look():
-                show(tls)
-            self._timer = loop.call_later(pause, again)
-
-        self._timer = loop.call_later(pause, again)
+    def renewal(self, show: Callable[[ServerTls], None]) -> Renewal[Files]:
+        """Give what looks at the files, of which `read` has been called."""
+        return Renewal(self._files, self._again, lambda files: show(self._usable(files)), self._logger)
 
     def stop(self) -> None:
         """Look no more."""
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
+        if self._renewal:
+            self._renewal.stop()
+
+    def _again(self) -> Files:
+        config, (identity, clients) = self._config, self._files
+        return (
+            config.read_identity() if config.reload_interval else identity,
+            config.read_client_authorities() if config.client_ca_file_reload else clients,
+        )
 
     def _usable(self, files: Files) -> ServerTls:
         config, (identity, clients) = self._config, files

@@ -137,6 +137,8 @@ class ClientTlsConfig(TlsConfig):
     """Speak TLS, and believe any certificate."""
     server_name_override: str = ""
     """The name to ask for and to check, instead of the host in `endpoint`."""
+    reload_interval: Duration = Duration(0)
+    """How often certificate, key and authorities are read again, for new connections; 0 is never."""
 
     CA_WINS: ClassVar[str] = "insecure is ignored: a CA is configured, so TLS is spoken"
 
@@ -158,8 +160,6 @@ class ClientTlsConfig(TlsConfig):
         for option in ("min_version", "max_version"):
             if (version := getattr(self, option)) in {"1.0", "1.1"}:
                 return f"{option}: the native engine speaks TLS 1.2 and 1.3, and never {version}"
-        if self.reload_interval:
-            return "reload_interval: the native client reads certificates once, at start"
         return None
 
 

@@ -15,6 +15,7 @@ from certificates import Authority
 from otlp_http import http_receiver
 from otlp_tls import client_context, handshake, post, tls
 
+from collector._kernel import ServerTls
 from collector.config.types import Duration
 from collector.receivers.otlp import OtlpReceiver
 from collector.testing import Sink, until
@@ -83,9 +84,12 @@ def test_nothing_is_read_again_unless_that_is_asked_for(authority: Authority) ->
     server = authority.issue("server")
     certificates = Certificates(tls(server), [], logging.getLogger("test"))
     certificates.read()
+    shown: list[ServerTls] = []
     shutil.copy(authority.issue("other").cert, server.cert)
 
-    assert certificates.look() is None
+    certificates.renewal(shown.append).look()
+
+    assert shown == []
 
 
 def test_a_certificate_that_is_gone_is_an_error_once(authority: Authority, caplog: pytest.LogCaptureFixture) -> None:
@@ -94,14 +98,18 @@ def test_a_certificate_that_is_gone_is_an_error_once(authority: Authority, caplo
     away = server.cert.with_suffix(".away")
     certificates = Certificates(tls(server, reload_interval=Duration.parse("1s")), [], logging.getLogger("test"))
     certificates.read()
+    shown: list[ServerTls] = []
+    renewal = certificates.renewal(shown.append)
 
     server.cert.rename(away)
-    assert [certificates.look() for _ in range(3)] == [None] * 3
+    for _ in range(3):
+        renewal.look()
     assert len(caplog.records) == 1
     assert "tls::cert_file: cannot read" in caplog.text
 
     away.rename(server.cert)
-    assert certificates.look() is None
+    renewal.look()
     server.cert.rename(away)
-    assert certificates.look() is None
+    renewal.look()
     assert len(caplog.records) == 2
+    assert shown == []

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import gzip
+import logging
 import os
 import subprocess
 import sys
@@ -39,7 +40,10 @@ BATCH = make_spans(3)
 async def client_to(endpoint: str, patience: float = 20.0, **options: Any) -> AsyncIterator[NativeGrpcClient]:
     plain = {"tls": ClientTlsConfig(insecure=True), "compression": "none"}
     client = NativeGrpcClient(
-        GrpcClientConfig(**{"endpoint": endpoint, "engine": "native", **plain, **options}), METHOD, patience
+        GrpcClientConfig(**{"endpoint": endpoint, "engine": "native", **plain, **options}),
+        METHOD,
+        patience,
+        logging.getLogger("test"),
     )
     client.open()
     try:

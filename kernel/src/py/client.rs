@@ -9,7 +9,7 @@ use pyo3::types::PyBytes;
 use super::batch::SpanBatch;
 use super::errors::OptionError;
 use super::plan::Bell;
-use crate::net::client::settings::Settings;
+use crate::net::client::settings::{Settings, Tls};
 use crate::net::client::{Client, StartError, outbox};
 use crate::net::tls::TlsError;
 
@@ -51,6 +51,12 @@ impl OtlpClient {
 
     fn cancel(&self, call: u64) {
         self.client.cancel(call);
+    }
+
+    /// What new connections are secured with.
+    fn set_tls(&self, tls: &Bound<'_, PyAny>) -> PyResult<()> {
+        let tls: Tls = pythonize::depythonize(tls).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        self.client.set_tls(&tls).map_err(|TlsError { option, message }| OptionError::new_err((option, message)))
     }
 
     fn take(&self) -> Vec<(u64, Outcome)> {

@@ -104,6 +104,11 @@ impl Caller {
         }
     }
 
+    /// Secures new connections in another way.
+    pub fn secure(&self, security: Security) {
+        self.pool.security.replace(Some(security));
+    }
+
     /// Sends a batch and reads the answer.
     pub async fn call(&self, batch: SpanBatch) -> Outcome {
         let deadline = Instant::now() + self.timeout.unwrap_or(FOREVER);

@@ -117,7 +117,9 @@ impl Pool {
         if let Some(tunnel) = &self.settings.tunnel {
             tunnel::open(&mut *io, tunnel).await?;
         }
-        let (io, http2) = match &self.security {
+        // A handshake that is under way keeps what it began with.
+        let security = self.security.borrow().clone();
+        let (io, http2) = match security {
             Some(security) => security.secure(io).await?,
             None => (io, self.expects_http2()),
         };

@@ -38,7 +38,7 @@ use tokio::time::timeout;
 use self::call::{Caller, Template};
 use self::outbox::{Outbox, Outcome};
 use self::security::Security;
-use self::settings::Settings;
+use self::settings::{Protocol, Settings, Tls};
 use super::tls::TlsError;
 use crate::rope::SpanBatch;
 
@@ -67,12 +67,14 @@ impl From<io::Error> for StartError {
 enum Order {
     Send { call: u64, batch: SpanBatch },
     Cancel { call: u64 },
+    Secure(Security),
     Close,
 }
 
 pub struct Client {
     pub outbox: Arc<Outbox>,
     orders: mpsc::UnboundedSender<Order>,
+    protocol: Protocol,
     thread: Mutex<Option<JoinHandle<()>>>,
     end: Arc<End>,
 }
@@ -87,7 +89,7 @@ impl Client {
         let (orders, taken) = mpsc::unbounded_channel();
         let end = Arc::new(End::default());
         let (finished, over) = (outbox.clone(), end.clone());
-        let template = Template::new(&settings)?;
+        let (template, protocol) = (Template::new(&settings)?, settings.protocol);
         let thread = thread::Builder::new().name("otlp-client".to_owned()).spawn(move || {
             let _over = Over(over, finished.clone());
             LocalSet::new().block_on(&runtime, async {
@@ -96,7 +98,7 @@ impl Client {
             // Something may still be compressed there: nobody waits for it.
             runtime.shutdown_background();
         })?;
-        Ok(Self { outbox, orders, thread: Mutex::new(Some(thread)), end })
+        Ok(Self { outbox, orders, protocol, thread: Mutex::new(Some(thread)), end })
     }
 
     /// Sends a batch. How that ends is found in the outbox under the number of the call.
@@ -107,6 +109,12 @@ impl Client {
     /// Breaks a call off. It may have ended already; otherwise nothing more is heard of it.
     pub fn cancel(&self, call: u64) {
         let _ = self.orders.send(Order::Cancel { call });
+    }
+
+    /// Secures new connections in another way; those that are open stay. For a client that speaks TLS.
+    pub fn set_tls(&self, tls: &Tls) -> Result<(), TlsError> {
+        let _ = self.orders.send(Order::Secure(Security::new(tls, self.protocol)?));
+        Ok(())
     }
 
     /// Breaks all calls off and closes the connections.
@@ -159,6 +167,7 @@ async fn run(caller: Caller, mut orders: mpsc::UnboundedReceiver<Order>, outbox:
                     handle.abort();
                 }
             }
+            Order::Secure(security) => caller.secure(security),
             Order::Close => break,
         }
     }

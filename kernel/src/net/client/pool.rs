@@ -23,7 +23,7 @@ use super::settings::Settings;
 
 pub struct Pool {
     pub settings: Settings,
-    pub security: Option<Security>,
+    pub security: RefCell<Option<Security>>,
     pub outbox: Arc<Outbox>,
     pub state: RefCell<State>,
     pub changed: Notify,
@@ -51,7 +51,7 @@ impl Pool {
     pub fn new(settings: Settings, security: Option<Security>, outbox: Arc<Outbox>) -> Rc<Self> {
         let pool = Rc::new(Self {
             settings,
-            security,
+            security: RefCell::new(security),
             outbox,
             state: RefCell::default(),
             changed: Notify::new(),
