@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Sequence
 
 from collector._kernel import OptionError, ServerTls
-from collector.errors import StartError
 from collector.transport.kernel_tls import blame, tls_settings
 from collector.transport.renewal import Renewal
 from collector.transport.tls import ServerTlsConfig

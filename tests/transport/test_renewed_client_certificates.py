@@ -60,20 +60,22 @@ async def test_new_connections_show_a_new_certificate(
     caplog.set_level(logging.INFO)
     shown, next = stranger.issue("client"), known.issue("client")
     settings = tls(known.issue("server"), client_ca_file=str(known.ca))
-    async with running_receiver(sink := Sink(), engine="native", tls=settings) as running:
-        async with client_with(address(running), known.ca, shown) as client:
-            call = asyncio.create_task(client.call(make_spans(1)))
-            await until(lambda: client.counts().connected + client.counts().unconnected > 0)
+    async with (
+        running_receiver(sink := Sink(), engine="native", tls=settings) as running,
+        client_with(address(running), known.ca, shown) as client,
+    ):
+        call = asyncio.create_task(client.call(make_spans(1)))
+        await until(lambda: client.counts().connected + client.counts().unconnected > 0)
 
-            shutil.copy(next.cert, shown.cert)
-            await until(lambda: "cannot be used" in caplog.text)
-            shutil.copy(next.key, shown.key)
-            await until(lambda: "Certificates have changed" in caplog.text)
+        shutil.copy(next.cert, shown.cert)
+        await until(lambda: "cannot be used" in caplog.text)
+        shutil.copy(next.key, shown.key)
+        await until(lambda: "Certificates have changed" in caplog.text)
 
-            # The server tells a stranger so behind the handshake: the call is lost with that connection.
-            with contextlib.suppress(RetryableError):
-                await call
-            await client.call(make_spans(2))
+        # The server tells a stranger so behind the handshake: the call is lost with that connection.
+        with contextlib.suppress(RetryableError):
+            await call
+        await client.call(make_spans(2))
 
     assert len(sink) >= 2
     [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
@@ -87,14 +89,16 @@ async def test_new_authorities_are_believed(
     caplog.set_level(logging.INFO)
     believed = tmp_path / "believed.pem"
     shutil.copy(stranger.ca, believed)
-    async with running_receiver(sink := Sink(), engine="native", tls=tls(known.issue("server"))) as running:
-        async with client_with(address(running), believed, known.issue("client")) as client:
-            call = asyncio.create_task(client.call(make_spans(1)))
-            await until(lambda: client.counts().unconnected > 0)
-            assert not call.done()
+    async with (
+        running_receiver(sink := Sink(), engine="native", tls=tls(known.issue("server"))) as running,
+        client_with(address(running), believed, known.issue("client")) as client,
+    ):
+        call = asyncio.create_task(client.call(make_spans(1)))
+        await until(lambda: client.counts().unconnected > 0)
+        assert not call.done()
 
-            believed.write_bytes(stranger.ca.read_bytes() + known.ca.read_bytes())
-            await call
+        believed.write_bytes(stranger.ca.read_bytes() + known.ca.read_bytes())
+        await call
 
     assert len(sink) == 1
     assert "Certificates have changed" in caplog.text
