@@ -1,8 +1,9 @@
 """`redaction`: delete attributes that are not allowed, and mask what is private in the others.
 
-It works on the attributes of resources, scopes, spans and events. Without `allow_all_keys` it deletes every attribute
-that `allowed_keys` does not name. In the values that stay it masks what patterns match and what detectors find; a
-detector knows one kind of private thing by its form and its check digits (docs/detectors.md).
+It works on the attributes of resources, scopes, spans and events; detectors look at links, names and statuses, too.
+Without `allow_all_keys` it deletes every attribute that `allowed_keys` does not name. In the values that stay it masks
+what patterns match and what detectors find; a detector knows one kind of private thing by its form and its check digits
+(docs/detectors.md).
 
     processors:
       redaction:

@@ -53,7 +53,7 @@ pub fn batch(request: Vec<u8>) -> SpanBatch {
 
 /// Shows every span with what encloses it, and counts them.
 pub fn visit(request: &[u8], mut show: impl FnMut(&ResourceView<'_>, &ScopeView<'_>, &SpanView<'_>)) -> usize {
-    let everything = Needs { attributes: true, events: true, resource: true, scope: true };
+    let everything = Needs { attributes: true, events: true, links: true, resource: true, scope: true };
     let mut count = 0;
     for resource_spans in fields(request).filter(|field| field.number == 1) {
         let body = |number| {

@@ -139,6 +139,24 @@ def test_detectors_look_at_names_and_statuses_too() -> None:
     assert (out.name, out.status.message, out.status.code) == ("mail ****", "no such user: ****", 2)
 
 
+def test_detectors_clean_links_which_everything_else_leaves() -> None:
+    """Of the link that changes everything else stays, and the other one byte for byte."""
+    sent = request()
+    span = sent.resource_spans[0].scope_spans[0].spans[0]
+    attributes = key_values({"from": ADDRESS, "list": [f"cc {ADDRESS}"], "n": 5, "to": "a@b.io"})
+    span.links.add(trace_id=bytes(16), span_id=bytes(8), trace_state="a=1", flags=1, attributes=attributes)
+    span.links.add(trace_id=bytes(range(16)), attributes=key_values({"plain": "x"}))
+
+    cleaned = run("{allow_all_keys: true, detectors: [email], ignored_keys: [to]}", sent)
+    untouched = run("{blocked_values: ['.'], blocked_key_patterns: ['.']}", sent)
+
+    first, second = cleaned.resource_spans[0].scope_spans[0].spans[0].links
+    assert first.attributes == key_values({"from": "****", "list": ["cc ****"], "n": 5, "to": "a@b.io"})
+    assert (first.trace_state, first.flags, len(first.trace_id)) == ("a=1", 1, 16)
+    assert second == span.links[1]
+    assert untouched.resource_spans[0].scope_spans[0].spans[0].links == span.links
+
+
 def test_what_is_allowed_or_ignored_is_left_by_detectors() -> None:
     """`allowed_values` and `ignored_keys` come first, as for patterns."""
     yaml = "{allow_all_keys: true, detectors: [email], allowed_values: [example.com], ignored_keys: [to]}"

@@ -32,7 +32,7 @@ fuzz_target!(|text: &str| {
     let _ = parse_statement(text);
     let bytes = span();
     let mut span = SpanView::default();
-    span.load(&bytes, Needs { attributes: true, events: true, resource: true, scope: true });
+    span.load(&bytes, Needs { attributes: true, events: true, links: true, resource: true, scope: true });
     let resource = ResourceView::default();
     let scope = ScopeView::decode(b"\x0a\x03lib", b"url");
     let contexts = Context::ALL.into_iter().map(Some).chain([None]);

@@ -164,7 +164,7 @@ impl Matcher {
             attributes: !self.attributes.is_empty(),
             resource: !self.services.is_empty() || !self.resources.is_empty(),
             scope: !self.libraries.is_empty(),
-            events: false,
+            ..Needs::default()
         }
     }
 

@@ -265,7 +265,7 @@ fn no_text_brings_the_kernel_down() {
     let conditions = recorded["ottl_conditions"]["cases"].as_array().unwrap();
     let sources: Vec<&str> = conditions.iter().map(|case| case["c"].as_str().unwrap()).chain(values).collect();
     let body = span(1_700_000_001_623_456_789, &json!({}));
-    let everything = Needs { attributes: true, events: true, resource: true, scope: true };
+    let everything = Needs { attributes: true, events: true, links: true, resource: true, scope: true };
     let mut view = SpanView::default();
     view.load(&body, everything);
     let (resource, scope) = (ResourceView::default(), ScopeView::default());

@@ -10,6 +10,7 @@
 
 mod edits;
 mod event;
+mod link;
 mod map;
 mod resource;
 mod scope;
@@ -20,6 +21,7 @@ mod value;
 
 pub use edits::{Edits, Mark};
 pub use event::EventView;
+pub use link::LinkView;
 pub use map::{Entry, Map, Merge, Rename, Upserts};
 pub use resource::ResourceView;
 pub use scope::ScopeView;

@@ -10,6 +10,8 @@ pub struct Needs {
     pub attributes: bool,
     /// The events of spans, with their attributes.
     pub events: bool,
+    /// The links of spans, with their attributes.
+    pub links: bool,
     /// The resource: its attributes and schema URL.
     pub resource: bool,
     /// The scope: name, version, attributes and schema URL.
@@ -22,6 +24,7 @@ impl Needs {
         Self {
             attributes: self.attributes || other.attributes,
             events: self.events || other.events,
+            links: self.links || other.links,
             resource: self.resource || other.resource,
             scope: self.scope || other.scope,
         }

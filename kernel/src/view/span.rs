@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::event::EventView;
+use super::link::LinkView;
 use super::map::Map;
 use super::slots::{Needs, Slots};
 use super::status::Status;
@@ -31,7 +32,7 @@ const ATTRIBUTE_TAG: u8 = 0x4a;
 
 /// A span as it stands on the wire, with what was changed since.
 ///
-/// Attributes and events are empty unless the [`Needs`] it was loaded with name them.
+/// Attributes, events and links are empty unless the [`Needs`] it was loaded with name them.
 #[derive(Debug, Default)]
 pub struct SpanView<'a> {
     body: &'a [u8],
@@ -49,8 +50,9 @@ pub struct SpanView<'a> {
     events: Vec<EventView<'a>>,
     events_changed: bool,
     dropped_events_count: u32,
-    /// Links that are left: all that came, or none.
+    /// Links that are left: all that came, or none. They are counted also where they are not loaded.
     link_count: usize,
+    links: Vec<LinkView<'a>>,
     dropped_links_count: u32,
     status: Status<'a>,
     flags: u32,
@@ -84,7 +86,12 @@ impl<'a> SpanView<'a> {
                 DROPPED_ATTRIBUTES => self.dropped_attributes_count = field.scalar as u32,
                 EVENTS if needs.events => self.events.push(EventView::decode(field.bytes)),
                 DROPPED_EVENTS => self.dropped_events_count = field.scalar as u32,
-                LINKS => self.link_count += 1,
+                LINKS => {
+                    self.link_count += 1;
+                    if needs.links {
+                        self.links.push(LinkView::decode(field.bytes));
+                    }
+                }
                 DROPPED_LINKS => self.dropped_links_count = field.scalar as u32,
                 STATUS => self.status = Status::decode(field.bytes),
                 FLAGS => self.flags = field.scalar as u32,
@@ -110,6 +117,7 @@ impl<'a> SpanView<'a> {
         self.events_changed = false;
         self.dropped_events_count = 0;
         self.link_count = 0;
+        self.links.clear();
         self.dropped_links_count = 0;
         self.status = Status::default();
         self.flags = 0;
@@ -187,6 +195,15 @@ impl<'a> SpanView<'a> {
 
     pub fn link_count(&self) -> usize {
         self.link_count
+    }
+
+    pub fn links(&self) -> &[LinkView<'a>] {
+        &self.links
+    }
+
+    /// The link at `index` for change; panics if there is none.
+    pub fn link_mut(&mut self, index: usize) -> &mut LinkView<'a> {
+        &mut self.links[index]
     }
 
     pub fn dropped_links_count(&self) -> u32 {
@@ -274,6 +291,7 @@ impl<'a> SpanView<'a> {
     pub fn clear_links(&mut self) {
         if self.link_count > 0 {
             self.link_count = 0;
+            self.links.clear();
             self.slots.touch(LINKS);
         }
     }
@@ -290,6 +308,9 @@ impl<'a> SpanView<'a> {
         }
         if self.events_changed || self.events.iter().any(EventView::is_changed) {
             self.slots.touch(EVENTS);
+        }
+        if self.links.iter().any(LinkView::is_changed) {
+            self.slots.touch(LINKS);
         }
         if self.slots.is_touched() {
             self.slots.write(base, self.body.len(), edits, |number, out| self.encode(number, out));
@@ -315,10 +336,15 @@ impl<'a> SpanView<'a> {
                 }
             }
             DROPPED_EVENTS => put_number(out, number, u64::from(self.dropped_events_count)),
+            // Where they are not loaded they are touched when they all went.
+            LINKS => {
+                for link in &self.links {
+                    wire::put_message(out, LINKS, |out| link.encode(out));
+                }
+            }
             DROPPED_LINKS => put_number(out, number, u64::from(self.dropped_links_count)),
             STATUS => wire::put_message(out, STATUS, |out| self.status.encode(out)),
             FLAGS if self.flags != 0 => wire::put_fixed32(out, number, self.flags),
-            // Links are touched when they all went.
             _ => {}
         }
     }

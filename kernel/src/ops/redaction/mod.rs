@@ -227,12 +227,7 @@ impl RedactionOp {
                         new = Some(cleaned);
                     }
                 }
-                (None, Value::Empty | Value::Bool(_) | Value::Double(_) | Value::Bytes(_)) => {}
-                (None, other) => {
-                    let mut cleaned = other.clone();
-                    let found = detectors.clean_value_named(key, &mut cleaned, &mut self.mask(counts));
-                    nested = (found > 0).then(|| cleaned.into_owned());
-                }
+                (None, other) => nested = self.detected_within(detectors, key, other, counts),
             }
         }
         if let Some(url) = &self.url
@@ -254,6 +249,44 @@ impl RedactionOp {
 
     fn detected(&self, detectors: &Detectors, key: &[u8], text: &[u8], counts: &mut Counts) -> Option<Vec<u8>> {
         detectors.clean_named(key, text, &mut self.mask(counts))
+    }
+
+    /// Numbers, and what is inside of lists and maps.
+    fn detected_within(
+        &self,
+        detectors: &Detectors,
+        key: &[u8],
+        value: &Value<'_>,
+        counts: &mut Counts,
+    ) -> Option<Value<'static>> {
+        if matches!(value, Value::Empty | Value::Bool(_) | Value::Double(_) | Value::Bytes(_)) {
+            return None;
+        }
+        let mut cleaned = value.clone();
+        let found = detectors.clean_value_named(key, &mut cleaned, &mut self.mask(counts));
+        (found > 0).then(|| cleaned.into_owned())
+    }
+
+    /// Attributes of links, for detectors alone: the Go collector leaves them as they are. Tells whether any changed.
+    fn links(&self, span: &mut SpanView<'_>, counts: &mut Counts) -> bool {
+        let Some(detectors) = &self.detectors else { return false };
+        let mut masked = 0;
+        for index in 0..span.links().len() {
+            let map = span.link_mut(index).attributes_mut();
+            for index in 0..map.len() {
+                let entry = &map.entries()[index];
+                if self.ignores(&entry.key) || entry.value().as_text().is_some_and(|it| self.allowed_values.matches(it))
+                {
+                    continue;
+                }
+                if let Some(new) = self.detected_within(detectors, &entry.key, entry.value(), counts) {
+                    map.set_at(index, new);
+                    masked += 1;
+                }
+            }
+        }
+        counts.tallies[Done::Masked as usize] += masked;
+        masked > 0
     }
 
     /// Masks a finding and counts it under its detector.
@@ -306,7 +339,7 @@ enum Masked {
 
 impl Op for RedactionOp {
     fn needs(&self) -> Needs {
-        Needs { attributes: true, events: true, resource: true, scope: true }
+        Needs { attributes: true, events: true, links: self.detectors.is_some(), resource: true, scope: true }
     }
 
     fn levels(&self) -> Levels {
@@ -346,6 +379,7 @@ impl Op for RedactionOp {
         for index in 0..span.events().len() {
             changed |= self.attributes(span.event_mut(index).attributes_mut(), counts);
         }
+        changed |= self.links(span, counts);
         changed |= self.texts(span, counts);
         verdict(changed)
     }

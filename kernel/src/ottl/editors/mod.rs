@@ -35,7 +35,7 @@ pub(super) struct Editor {
     pub needs: Needs,
 }
 
-const NOTHING: Needs = Needs { attributes: false, events: false, resource: false, scope: false };
+const NOTHING: Needs = Needs { attributes: false, events: false, links: false, resource: false, scope: false };
 
 impl Editor {
     const fn new(

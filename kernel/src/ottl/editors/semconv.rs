@@ -23,7 +23,7 @@ const CONSUMER: i32 = 5;
 
 pub(super) static EDITORS: &[Editor] = &[Editor {
     context: Some(Context::Span),
-    needs: Needs { attributes: true, events: false, resource: false, scope: false },
+    needs: Needs { attributes: true, events: false, links: false, resource: false, scope: false },
     check: |arguments| match arguments.first() {
         Some(Argument::Value(Expression::Constant(Datum::Text(version)))) if !is_known(version) => Err(Complaint {
             index: 0,

@@ -48,7 +48,7 @@ pub(super) struct Entry {
     needs: Needs,
 }
 
-const NOTHING: Needs = Needs { attributes: false, events: false, resource: false, scope: false };
+const NOTHING: Needs = Needs { attributes: false, events: false, links: false, resource: false, scope: false };
 const RESOURCE: Needs = Needs { resource: true, ..NOTHING };
 const SCOPE: Needs = Needs { scope: true, ..NOTHING };
 const ATTRIBUTES: Needs = Needs { attributes: true, ..NOTHING };

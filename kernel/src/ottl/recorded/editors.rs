@@ -36,7 +36,7 @@ fn run<T>(source: &str, body: &[u8], show: impl FnOnce(&SpanView<'_>) -> T) -> R
     let statement = Statement::parse(source, Context::Span).map_err(|problem| format!("start: {problem}"))?;
     let (mut resource, mut scope) = (ResourceView::default(), ScopeView::default());
     let (mut view, mut cache) = (SpanView::default(), Map::default());
-    view.load(body, Needs { attributes: true, events: true, resource: true, scope: true });
+    view.load(body, Needs { attributes: true, events: true, links: true, resource: true, scope: true });
     let item = &mut Item {
         origin: None,
         resource: &mut resource,
