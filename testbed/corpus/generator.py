@@ -41,10 +41,15 @@ _VALUES: tuple[Any, ...] = (
 _PATTERNS = ("a", "^h", "[0-9]+", "l*", "(?P<x>[a-z]+)", "@", ".*", "4[0-9]{15}", "(a|b)")
 
 
+_LONGEST = 4
+"""Processors in a chain."""
+
+
 def case(number: int, random: Random) -> Case:
-    """Make one case."""
-    kind = random.choice(list(_PROCESSORS))
-    return Case("random", f"{number}", [{kind: _PROCESSORS[kind](random)}], _span(random))
+    """Make one case: a processor, or as often a chain of them."""
+    length = random.choice((1, random.randint(2, _LONGEST)))
+    kinds = random.choices(list(_PROCESSORS), k=length)
+    return Case("random", f"{number}", [{kind: _PROCESSORS[kind](random)} for kind in kinds], _span(random))
 
 
 def _span(random: Random) -> Mapping[str, Any]:
@@ -57,7 +62,7 @@ def _span(random: Random) -> Mapping[str, Any]:
         "trace_state": random.choice(("", "a=1", "a=1,b=2")),
         "parent_span_id": random.choice(("", "1112131415161718")),
         "status": {"code": random.randint(0, 2), "message": random.choice(("", "broken"))},
-        "resource": attributes(3),
+        "resource": attributes(3) | random.choice(({}, {"service.name": random.choice(_TEXTS)})),
         "scope": {"name": random.choice(("", "lib")), "attributes": attributes(2)},
         "attributes": attributes(8),
         "events": [{"name": random.choice(_TEXTS), "attributes": attributes(3)} for _ in range(random.randint(0, 2))],
@@ -69,16 +74,27 @@ def _quoted(text: str) -> str:
 
 
 class _Ottl:
-    """Texts in OTTL for a span."""
+    """Texts in OTTL for a context."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, context: str = "span") -> None:
         self.random = random
+        self.context = context
 
     def path(self) -> str:
         """A path, mostly to an attribute."""
         random = self.random
         key = f"[{_quoted(random.choice(_KEYS))}]"
         deeper = random.choice(("", "", "", '["k"]', "[0]"))
+        match self.context:
+            case "resource":
+                return random.choice((*[f"attributes{key}{deeper}"] * 4, "attributes", 'cache["c"]'))
+            case "scope":
+                return random.choice(
+                    (*[f"attributes{key}{deeper}"] * 4, f"resource.attributes{key}", "name", "version")
+                )
+            case "spanevent":
+                own = (*[f"attributes{key}{deeper}"] * 5, "name", "attributes", "event_index")
+                return random.choice((*own, f"span.attributes{key}", "span.name", f"resource.attributes{key}"))
         choices = (
             *[f"attributes{key}{deeper}"] * 6,
             f"resource.attributes{key}",
@@ -91,9 +107,10 @@ class _Ottl:
 
     def map(self) -> str:
         """A path that is a map, mostly."""
-        return self.random.choice(
-            ("attributes", "attributes", "resource.attributes", 'attributes["m"]', "scope.attributes")
-        )
+        if self.context == "resource":
+            return self.random.choice(("attributes", "attributes", 'attributes["m"]'))
+        maps = ("attributes", "attributes", "resource.attributes", 'attributes["m"]')
+        return self.random.choice(maps if self.context == "scope" else (*maps, "scope.attributes"))
 
     def value(self, depth: int = 0) -> str:
         """Any value."""
@@ -132,17 +149,17 @@ class _Ottl:
             f"Sort({inner})",
             f"FNV({text})",
             f"MD5({text})",
-            "IsRootSpan()",
             f'HasPrefix({text}, "h")',
             f"ContainsValue({inner}, 1)",
             f'Index({inner}, "a")',
             f"Keys({self.map()})",
-            f'Format("%v|%s", [{text}, {text}])',
-            "Milliseconds(end_time - start_time)",
+            f'Format("%d|%v", [Len({text}), IsMap({text})])',  # a map as such is shown with its address there
             f"{self.path()} + 1",
             f"2 * {self.path()}",
         )
-        return random.choice(calls)
+        of_spans = ("IsRootSpan()", "Milliseconds(end_time - start_time)") if self.context == "span" else ()
+        chosen: str = random.choice((*calls, *of_spans))
+        return chosen
 
     def condition(self) -> str:
         """Any condition."""
@@ -182,17 +199,52 @@ class _Ottl:
         return random.choice(editors) + where
 
 
+def _context(random: Random) -> str:
+    return random.choice(("span", "span", "span", "spanevent", "scope", "resource"))
+
+
 def _transform(random: Random) -> Mapping[str, Any]:
-    ottl = _Ottl(random)
-    statements = [ottl.statement() for _ in range(random.randint(1, 4))]
-    group = {"context": "span", "statements": statements}
-    return {"error_mode": random.choice(("ignore", "ignore", "propagate")), "trace_statements": [group]}
+    groups: list[Mapping[str, Any]] = []
+    for _ in range(random.choice((1, 1, 2))):
+        ottl = _Ottl(random, _context(random))
+        statements = [ottl.statement() for _ in range(random.randint(1, 4))]
+        conditions = [ottl.condition()] if random.random() < 0.2 else []
+        groups.append({"context": ottl.context, "conditions": conditions, "statements": statements})
+    return {"error_mode": random.choice(("ignore", "ignore", "propagate")), "trace_statements": groups}
 
 
 def _filter(random: Random) -> Mapping[str, Any]:
-    ottl = _Ottl(random)
+    roll = random.random()
+    if roll < 0.2:
+        return {"error_mode": "ignore", "spans": _selection(random)}
+    ottl = _Ottl(random, "span" if roll < 0.6 else _context(random))
     conditions = [ottl.condition() for _ in range(random.randint(1, 3))]
-    return {"error_mode": "ignore", "trace_conditions": [{"context": "span", "conditions": conditions}]}
+    if roll < 0.5 and ottl.context != "scope":
+        return {"error_mode": "ignore", "traces": {ottl.context: conditions}}
+    return {"error_mode": "ignore", "trace_conditions": [{"context": ottl.context, "conditions": conditions}]}
+
+
+def _selection(random: Random) -> dict[str, Any]:
+    """Settings of `include` and `exclude`."""
+
+    def one() -> dict[str, Any]:
+        kind = random.choice(("strict", "regexp"))
+        texts = _PATTERNS if kind == "regexp" else _TEXTS
+        attribute: Mapping[str, Any] = {"key": random.choice(_KEYS)}
+        if random.random() < 0.6:
+            attribute = {**attribute, "value": random.choice(texts if kind == "regexp" else (*_TEXTS, 5, True, 2.5))}
+        fields: tuple[dict[str, Any], ...] = (
+            {"span_names": random.sample(texts, 2)},
+            {"attributes": [attribute]},
+            {"resources": [attribute]},
+            {"span_kinds": ["SPAN_KIND_SERVER", "SPAN_KIND_CLIENT"]},
+            {"libraries": [{"name": "lib" if kind == "strict" else "l.b"}]},
+            {"services": random.sample(texts, 2)},
+        )
+        return {"match_type": kind, **random.choice(fields), **random.choice(fields)}
+
+    sides = random.choice((("include",), ("exclude",), ("include", "exclude")))
+    return {side: one() for side in sides}
 
 
 def _attributes(random: Random) -> Mapping[str, Any]:
@@ -207,7 +259,12 @@ def _attributes(random: Random) -> Mapping[str, Any]:
         {"key": key, "action": "convert", "converted_type": random.choice(("int", "double", "string"))},
         {"key": key, "action": "extract", "pattern": "(?P<x>[a-z]+)"},
     )
-    return {"actions": [random.choice(actions) for _ in range(random.randint(1, 3))]}
+    chosen = [random.choice(actions) for _ in range(random.randint(1, 3))]
+    return {"actions": chosen, **(_selection(random) if random.random() < 0.3 else {})}
+
+
+def _resource(random: Random) -> Mapping[str, Any]:
+    return {"attributes": _attributes(random)["actions"]}
 
 
 def _redaction(random: Random) -> Mapping[str, Any]:
@@ -236,6 +293,7 @@ def _named(random: Random) -> Mapping[str, Any]:
             "to_attributes": {"rules": rules, "break_after_match": random.random() < 0.3},
         },
         "status": random.choice(({"code": "Ok"}, {"code": "Error", "description": "x"})),
+        **(_selection(random) if random.random() < 0.3 else {}),
     }
 
 
@@ -243,6 +301,7 @@ _PROCESSORS: Mapping[str, Callable[[Random], Mapping[str, Any]]] = {
     "transform": _transform,
     "filter": _filter,
     "attributes": _attributes,
+    "resource": _resource,
     "redaction": _redaction,
     "span": _named,
 }

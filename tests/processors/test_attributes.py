@@ -136,6 +136,16 @@ def test_an_optional_group_that_took_no_part_is_empty_text() -> None:
     assert after('{key: k, action: extract, pattern: "(?P<k>.)$"}', {"k": "xyz"}) == wrapped({"k": "z"})
 
 
+def test_a_resource_attribute_gets_another_name() -> None:
+    """A copy, and the old one goes."""
+    actions = "[{key: k8s.cluster.name, from_attribute: cluster, action: upsert}, {key: cluster, action: delete}]"
+    processor = ResourceProcessor(section(ResourceConfig, f"attributes: {actions}"), settings())
+
+    result = decode(Program(processor.ops()).run(make_spans(1, resource={"cluster": "c1"})).batch)
+
+    assert values(result.resource_spans[0].resource.attributes) == wrapped({"k8s.cluster.name": "c1"})
+
+
 def test_resources_are_edited_and_their_spans_are_not() -> None:
     """The actions of `resource` work on the resource alone."""
     text = """

@@ -74,6 +74,32 @@ def test_an_empty_filter_passes_everything() -> None:
     assert run({}, make_spans(2)) == ["span 0", "span 1"]
 
 
+def test_paths_tell_what_a_condition_is_about() -> None:
+    """Of plain conditions each is asked where its paths lead: a resource, a span, or an event."""
+    value = {
+        "error_mode": "ignore",
+        "trace_conditions": [
+            'resource.attributes["deployment.environment"] == "dev"',
+            'span.kind == SPAN_KIND_SERVER and IsMatch(span.name, "^GET /(healthz|readyz)$")',
+            'spanevent.name == "debug"',
+        ],
+    }
+    request = make_request(10, resource={"deployment.environment": "dev"})
+    request.MergeFrom(make_request(2, resource={"deployment.environment": "prod"}, first=10))
+    server, client = request.resource_spans[1].scope_spans[0].spans
+    server.name = client.name = "GET /healthz"
+    server.kind, client.kind = server.SPAN_KIND_SERVER, client.SPAN_KIND_CLIENT
+    client.events.add(name="debug")
+    client.events.add(name="exception")
+
+    program = Program(FilterProcessor(config(value), settings()).ops())
+    result = program.run(receive(request.SerializeToString()))
+
+    [left] = [span for group in decode(result.batch).resource_spans for span in group.scope_spans[0].spans]
+    assert (left.kind, [event.name for event in left.events]) == (client.SPAN_KIND_CLIENT, ["exception"])
+    assert result.counts[0].dropped == 11
+
+
 def test_levels_run_from_the_resource_down() -> None:
     """A resource that matches goes whole, and an event that matches leaves its span."""
     request = make_request(2, resource={"env": "prod"})
