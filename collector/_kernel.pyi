@@ -7,6 +7,7 @@ __all__ = [
     "Bell",
     "ClientCounts",
     "Gate",
+    "Guard",
     "Hold",
     "KernelPanic",
     "MalformedInput",
@@ -276,6 +277,9 @@ class ServerCounts:
     def broken(self) -> int:
         """Connections that ended because of what was sent."""
     @property
+    def unauthenticated(self) -> int:
+        """Requests among the unread that came from nobody we know."""
+    @property
     def strangers(self) -> int:
         """Connections that came to no TLS."""
     @property
@@ -290,6 +294,15 @@ class ServerTls:
         """Make it of PEM. Raises `OptionError` with the option and what is wrong. See `kernel/src/net/tls.rs`."""
 
 @final
+class Guard:
+    """Decides whose requests a server takes."""
+
+    def __new__(cls, settings: Mapping[str, object]) -> Self:
+        """Make its rules. Raises `OptionError`. See `kernel/src/net/auth.rs`."""
+    def replace(self, settings: Mapping[str, object]) -> None:
+        """Decide by other rules from now on. Raises `OptionError`, with which nothing changes."""
+
+@final
 class OtlpServer:
     """An OTLP server on a thread of its own. What it has checked gathers until it is taken.
 
@@ -297,7 +310,13 @@ class OtlpServer:
     when all is over.
     """
 
-    def __new__(cls, settings: Mapping[str, object], plan: Plan | None = None, tls: ServerTls | None = None) -> Self:
+    def __new__(
+        cls,
+        settings: Mapping[str, object],
+        plan: Plan | None = None,
+        tls: ServerTls | None = None,
+        guard: Guard | None = None,
+    ) -> Self:
         """Listen and serve. Raises `OSError` if the address cannot be had. See `kernel/src/net/server.rs`."""
     @property
     def port(self) -> int:
@@ -398,6 +417,8 @@ class OtlpClient:
         """Begin a call. Its outcome comes under this number."""
     def cancel(self, call: int) -> None:
         """Break a call off."""
+    def set_header(self, name: str, value: str) -> None:
+        """Send this header with calls that begin from now on. Raises `ValueError` for what cannot be one."""
     def set_tls(self, tls: Mapping[str, object]) -> None:
         """Secure new connections in another way. Raises `OptionError`, with which nothing changes."""
     def take(self) -> list[tuple[int, Outcome]]:

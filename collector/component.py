@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -82,11 +83,26 @@ class Host(Protocol):
         """Report that a component cannot go on: the service shuts down and exits with status 1."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An extension that a component asks its host for."""
+
+    path: str
+    """The option that names it."""
+    id: str
+    kind: type[Extension]
+    """What it has to be able to do."""
+
+
 class Component(ABC):
     """What all components have in common."""
 
     config_type: ClassVar[type[Config]] = Config
     """The type that the component's section of the configuration is decoded into."""
+
+    def references(self) -> Iterable[Reference]:
+        """Say which extensions are needed. The pipeline sees to it that they are there when this one starts."""
+        return ()
 
     async def start(self, host: Host) -> None:
         """Acquire what is needed to work. Raises `StartError`."""

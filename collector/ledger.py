@@ -88,6 +88,8 @@ class ReceiverAccount(Account):
     """Connections that ended because of what was sent."""
     strangers: int = 0
     """Connections that came to no TLS."""
+    unauthenticated: int = 0
+    """Requests among the refused that came from nobody we know."""
     crowded: int = 0
     """Times that there was no room for another connection."""
 

@@ -153,6 +153,7 @@ class _Builder:
         account = self.machine.ledger.exporters[id] = ExporterAccount()
         settings = self._settings(Kind.EXPORTER, id, account)
         exporter: Exporter = part.component(part.config, settings)
+        self._check_references(exporter)
         return Sender(exporter, part.config, settings)
 
     def _pipeline(self, name: str, pipeline: PipelineConfig) -> Consumer:
@@ -205,6 +206,7 @@ class _Builder:
         heads = [Branch(self.machine.heads[name], self.machine.ledger.pipelines[name]) for name in names]
         account = self.machine.ledger.receivers[id] = ReceiverAccounts()
         receiver: Receiver = part.component(part.config, self._settings(Kind.RECEIVER, id, account), fan_out(heads))
+        self._check_references(receiver)
         programs = [
             processor
             for name in names
@@ -216,6 +218,16 @@ class _Builder:
         if len(names) == 1:
             receiver.offload = self.machine.offloads.get(names[0])
         return receiver
+
+    def _check_references(self, component: Component) -> None:
+        """Raise a `FieldError` for an extension that is needed and not there, or not able to do what is wanted."""
+        for reference in component.references():
+            if reference.id not in self.config.enabled_extensions:
+                raise FieldError(reference.path, f"service::extensions does not name {reference.id!r}")
+            extension = self.machine.extensions.get(reference.id)
+            # One that could not be built has its own line in the report.
+            if extension is not None and not isinstance(extension, reference.kind):
+                raise FieldError(reference.path, f"{reference.id!r} is not made for that")
 
 
 def _unique(ids: Iterable[Sequence[str]]) -> Iterable[str]:

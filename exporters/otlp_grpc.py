@@ -23,7 +23,8 @@ import logging
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from collector.component import Delivery, Exporter, Host, Settings
+from collector.auth import ClientAuthenticator, client, reference
+from collector.component import Delivery, Exporter, Host, Reference, Settings
 from collector.ledger import ExporterAccount
 from collector.spans import SpanBatch
 from collector.transport.client import GrpcClient, GrpcClientConfig
@@ -49,12 +50,16 @@ class OtlpGrpcExporter(Exporter):
         super().__init__(config, settings)
         self._client = _client(config, settings.logger)
 
+    def references(self) -> list[Reference]:
+        """The extension that knows as whom to send."""
+        return reference(self.config.auth, ClientAuthenticator)
+
     async def start(self, host: Host) -> None:
         """Make the client, which connects later. Raises `StartError`."""
         tls = self.config.tls
         if tls and tls.insecure and not tls.plaintext:
             self.settings.logger.warning(f"tls: {tls.CA_WINS}")
-        self._client.open()
+        self._client.open(client(host, self.config.auth))
 
     async def export(self, batch: SpanBatch) -> Delivery:
         """Send the batch once. Raises `RetryableError`, `PermanentError` or `TooLargeError`."""

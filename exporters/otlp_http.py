@@ -22,7 +22,8 @@ from typing import Annotated, Literal
 from urllib.parse import SplitResult
 
 from collector._kernel import ClientCounts
-from collector.component import Delivery, Exporter, Host, Settings
+from collector.auth import ClientAuthenticator, client, reference
+from collector.component import Delivery, Exporter, Host, Reference, Settings
 from collector.config.types import FieldError, Notice
 from collector.ledger import ExporterAccount
 from collector.spans import SpanBatch
@@ -88,12 +89,16 @@ class OtlpHttpExporter(Exporter):
             lambda: config.kernel_settings(url, protocol), settings.logger, config.kernel_tls(url)
         )
 
+    def references(self) -> list[Reference]:
+        """The extension that knows as whom to send."""
+        return reference(self.config.auth, ClientAuthenticator)
+
     async def start(self, host: Host) -> None:
         """Make the client, which connects later. Raises `StartError`."""
         tls = self.config.tls
         if tls and tls.insecure and self._where.startswith("https:"):
             self.settings.logger.warning("tls: insecure has no effect: the endpoint says https")
-        self._client.open()
+        self._client.open(client(host, self.config.auth))
 
     async def export(self, batch: SpanBatch) -> Delivery:
         """Send the batch once. Raises `RetryableError`, `PermanentError` or `TooLargeError`."""

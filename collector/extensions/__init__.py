@@ -1,6 +1,8 @@
 """Extensions: what serves the collector as a whole."""
 
 FACTORIES = {
+    "basicauth": "collector.extensions.basicauth:BasicAuthExtension",
+    "bearertokenauth": "collector.extensions.bearertokenauth:BearerTokenAuthExtension",
     "health_check": "collector.extensions.health_check:HealthCheckExtension",
 }
 """The extensions of this distribution: type → where its class is. Imported when a configuration uses it."""

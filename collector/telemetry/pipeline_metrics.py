@@ -80,6 +80,11 @@ def _receivers(metrics: Metrics, ledger: Ledger) -> None:
         lambda a: a.broken_connections,
     )
     counter("spanmill_receiver_failed_handshakes", "Connections that came to no TLS.", lambda a: a.strangers)
+    counter(
+        "spanmill_receiver_unauthenticated_requests",
+        "Requests that were refused because nobody knows their sender.",
+        lambda a: a.unauthenticated,
+    )
     counter("spanmill_receiver_crowded", "Times that there was no room for another connection.", lambda a: a.crowded)
 
 

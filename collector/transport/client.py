@@ -13,8 +13,7 @@ import platform
 import re
 from typing import Annotated, Any, Literal, Protocol
 
-from msgspec import UNSET
-
+from collector.auth import AuthConfig, ClientAuthenticator
 from collector.config.types import Config, Duration, FieldError, NonNegativeInt, Notice, Section
 from collector.sending.config import SendingConfig
 from collector.spans import SpanBatch
@@ -41,7 +40,7 @@ class KeepaliveClientConfig(Config):
 class GrpcClient(Protocol):
     """A client for one method, whichever engine it has. It connects by itself when it is used first."""
 
-    def open(self) -> None:
+    def open(self, credentials: ClientAuthenticator | None = None) -> None:
         """Get ready. Raises `StartError` for unusable files."""
 
     async def call(self, batch: SpanBatch) -> bytes:
@@ -80,8 +79,8 @@ class GrpcClientConfig(SendingConfig):
     """Taken, without effect."""
     write_buffer_size: Annotated[NonNegativeInt, NO_BUFFERS] = 512 * 1024
     """Taken, without effect."""
-    auth: Any = UNSET
-    """Not supported yet: an extension that adds credentials. A fixed token can stand in `headers`."""
+    auth: Section[AuthConfig] = None
+    """An extension that knows as whom to send."""
     middlewares: Annotated[list[Any], Notice("there are no middlewares here")] = []
     """Taken, without effect."""
 
@@ -94,8 +93,6 @@ class GrpcClientConfig(SendingConfig):
         if self.compression and self.compression not in known:
             choice = f"{', '.join(known[:-1])} or {known[-1]}"
             raise FieldError("compression", f"{self.compression} is not supported by the {engine} engine; use {choice}")
-        if self.auth is not UNSET and self.auth is not None:
-            raise FieldError("auth", "not supported yet: put a fixed token into `headers` instead")
         if engine == "native":
             unsupported = self.tls.unsupported_by_native() if self.tls else None
             addresses(self.endpoint)
@@ -104,6 +101,8 @@ class GrpcClientConfig(SendingConfig):
         if unsupported:
             option, _, why = unsupported.partition(": ")
             raise FieldError(f"tls::{option}", why)
+        if self.auth and self.plaintext and not target(self.endpoint).startswith("unix:"):
+            raise FieldError("auth", "credentials are sent over TLS only: remove tls::insecure")
         if not is_authority(self.authority or "localhost"):
             raise FieldError("authority", f"must be a host, with or without a port, got {self.authority!r}")
         _ = self.metadata

@@ -10,6 +10,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
+from collector.auth import ClientAuthenticator
 from collector.errors import ConsumeError, StartError
 from collector.spans import SpanBatch
 from collector.transport.client import GrpcClientConfig, agent, plaintext_hint, target
@@ -30,11 +31,13 @@ class GrpcioClient:
         self._timeout = timeout or None
         self._method = method
         self._metadata = config.metadata
+        self._credentials: ClientAuthenticator | None = None
         self._channel: grpc.aio.Channel | None = None
         self._call: Any = None
 
-    def open(self) -> None:
+    def open(self, credentials: ClientAuthenticator | None = None) -> None:
         """Make the channel. It connects by itself when it is used first. Raises `StartError` for unusable files."""
+        self._credentials = credentials
         config = self._config
         compression = grpc.Compression.Gzip if config.compression == "gzip" else grpc.Compression.NoCompression
         address, options = target(config.endpoint), _options(config)
@@ -46,11 +49,12 @@ class GrpcioClient:
 
     async def call(self, batch: SpanBatch) -> bytes:
         """Send one request and give the answer. Raises `ConsumeError`."""
+        header = self._credentials and self._credentials.header
         try:
             answer: bytes = await self._call(
                 batch.encode(),
                 timeout=self._timeout,
-                metadata=self._metadata,
+                metadata=(*self._metadata, header) if header else self._metadata,
                 wait_for_ready=self._config.wait_for_ready,
             )
         except grpc.aio.AioRpcError as error:

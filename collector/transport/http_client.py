@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import UNSET
 
+from collector.auth import AuthConfig
 from collector.config.types import Config, Duration, FieldError, NonNegativeInt, Notice, Section
 from collector.sending.config import SendingConfig
 from collector.transport.client import agent, is_authority
@@ -73,8 +74,8 @@ class HttpClientConfig(SendingConfig):
     """Taken, without effect."""
     proxy_url: str = ""
     """A proxy, `http://proxy:3128`; otherwise the environment says: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`."""
-    auth: Any = UNSET
-    """Not supported yet: an extension that adds credentials. A fixed token can stand in `headers`."""
+    auth: Section[AuthConfig] = None
+    """An extension that knows as whom to send."""
     cookies: Any = UNSET
     """Not supported yet: keep cookies of the server."""
     middlewares: Annotated[list[Any], Notice("there are no middlewares here")] = []
@@ -90,8 +91,6 @@ class HttpClientConfig(SendingConfig):
             _ = self.proxy
         except ValueError as error:
             raise FieldError("proxy_url", str(error)) from error
-        if self.auth is not UNSET and self.auth is not None:
-            raise FieldError("auth", "not supported yet: put a fixed token into `headers` instead")
         if self.cookies not in (UNSET, None, {"enabled": False}):
             raise FieldError("cookies", "not supported yet; remove this section")
         for field in ("idle_conn_timeout", "http2_read_idle_timeout", "http2_ping_timeout"):

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET
 
+from collector.auth import AuthConfig
 from collector.config.types import Config, Duration, FieldError, Notice, Section, UInt32
 from collector.transport.settings import Transport, check_socket
 from collector.transport.tls import ServerTlsConfig
@@ -34,6 +35,19 @@ class CorsConfig(Config):
         for origin in self.allowed_origins:
             if origin.count("*") > 1:
                 raise FieldError("allowed_origins", f"may have one * in an origin, got {origin!r}")
+
+
+class HttpAuthConfig(AuthConfig):
+    """Which extension checks who sends."""
+
+    request_params: list[str] = []
+    """Not supported yet: parameters of the URL that take the place of headers."""
+
+    def __post_init__(self) -> None:
+        """Check what the fields' types cannot say."""
+        super().__post_init__()
+        if self.request_params:
+            raise FieldError("request_params", "not supported yet: clients send credentials in headers")
 
 
 class DialerConfig(Config):
@@ -76,17 +90,16 @@ class HttpServerConfig(Config):
     """Keep the headers of requests, for processors that read `metadata.…` from the context."""
     response_headers: Any = UNSET
     """Not supported yet: headers for every answer."""
-    auth: Any = UNSET
-    """Not supported yet: an extension that checks who sends."""
+    auth: Section[HttpAuthConfig] = None
+    """An extension that checks who sends."""
     middlewares: Annotated[list[Any], Notice("there are no middlewares here")] = []
     """Taken, without effect."""
 
     def __post_init__(self) -> None:
         """Check what the fields' types cannot say."""
         check_socket(self.endpoint, self.transport)
-        for option in ("response_headers", "auth"):
-            if getattr(self, option) not in (UNSET, None, {"enabled": False}):
-                raise FieldError(option, "not supported yet; remove this section")
+        if self.response_headers not in (UNSET, None, {"enabled": False}):
+            raise FieldError("response_headers", "not supported yet; remove this section")
         for name in self.compression_algorithms:
             if name in _ENCODINGS_ELSEWHERE:
                 raise FieldError("compression_algorithms", f"{name} is not supported yet; remove it")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from collector._kernel import ClientCounts, OptionError, OtlpClient, Outcome
+from collector.auth import ClientAuthenticator
 from collector.errors import RetryableError, StartError
 from collector.spans import SpanBatch
 from collector.transport.client import GrpcClientConfig, addresses, agent, plaintext_hint
@@ -63,15 +64,19 @@ class NativeClient:
         self._logger = logger
         self._tls = tls
         self._renewal: Renewal[dict[str, object]] | None = None
+        self._credentials: ClientAuthenticator | None = None
+        self._shown: tuple[str, str] | None = None
+        """The header of the credentials that is sent now."""
         self._client: OtlpClient | None = None
         self._numbers = itertools.count()
         self._calls: dict[int, asyncio.Future[Outcome]] = {}
 
-    def open(self) -> None:
+    def open(self, credentials: ClientAuthenticator | None = None) -> None:
         """Start the thread. It connects when there is something to send.
 
         Raises `StartError` for files and proxies that cannot be used.
         """
+        self._credentials, self._shown = credentials, None
         tls = self._tls
         files = tls and tls.read()
         settings = {**self._settings(), "tls": files}
@@ -90,6 +95,10 @@ class NativeClient:
         """Send a batch. Raises `RetryableError` if the client is closed meanwhile. Cancelling breaks the call off."""
         if self._client is None:
             raise RetryableError(_CLOSED)
+        header = self._credentials and self._credentials.header
+        if header and header != self._shown:
+            self._client.set_header(*header)
+            self._shown = header
         number = next(self._numbers)
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._calls[number] = outcome
@@ -166,9 +175,9 @@ class NativeGrpcClient:
         self._client = NativeClient(lambda: through_proxy(_settings(config, method, timeout), "https"), logger, tls)
         self._endpoint = config.endpoint
 
-    def open(self) -> None:
+    def open(self, credentials: ClientAuthenticator | None = None) -> None:
         """Start the client."""
-        self._client.open()
+        self._client.open(credentials)
 
     async def call(self, batch: SpanBatch) -> bytes:
         """Send one request and give the answer. Raises `ConsumeError`."""

@@ -1,4 +1,4 @@
-"""Files of TLS that may change while the collector runs."""
+"""Files that may change while the collector runs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,18 @@ class Renewal(Generic[Files]):
     """
 
     def __init__(
-        self, files: Files, read: Callable[[], Files], use: Callable[[Files], None], logger: logging.Logger
+        self,
+        files: Files,
+        read: Callable[[], Files],
+        use: Callable[[Files], None],
+        logger: logging.Logger,
+        what: str = "certificates",
     ) -> None:
         self._files = files
         self._read = read
         self._use = use
         self._logger = logger
+        self._what = what
         self._complaint = ""
         self._timer: asyncio.TimerHandle | None = None
 
@@ -39,11 +45,11 @@ class Renewal(Generic[Files]):
         except StartError as error:
             # Files are replaced one after the other: for a moment they need not belong together.
             if self._complaint != str(error):
-                self._logger.error(f"certificates have changed and cannot be used, the old ones stay: {error}")
+                self._logger.error(f"{self._what} have changed and cannot be used, the old ones stay: {error}")
             self._complaint = str(error)
             return
         self._files, self._complaint = found, ""
-        self._logger.info("Certificates have changed and were read again")
+        self._logger.info(f"{self._what.capitalize()} have changed and were read again")
 
     def start(self, pause: float) -> None:
         """Look every `pause` seconds, until `stop`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Annotated, Literal
 
+from collector.auth import AuthConfig
 from collector.config.types import Config, Duration, FieldError, NonNegativeInt, Notice, Section, UInt32
 from collector.errors import StartError
 from collector.transport.tls import ServerTlsConfig
@@ -79,10 +80,14 @@ class GrpcServerConfig(Config):
     """Pings, and the age of connections."""
     include_metadata: bool = False
     """Keep the headers of requests, for processors that read `metadata.…` from the context."""
+    auth: Section[AuthConfig] = None
+    """An extension that checks who sends; with `native`."""
 
     def __post_init__(self) -> None:
         """Check what the fields' types cannot say."""
         check_socket(self.endpoint, self.transport)
+        if self.auth and self.chosen_engine != "native":
+            raise FieldError("auth", "is not supported by the grpcio engine: use engine: native")
         if self.max_recv_msg_size_mib >= 2048:
             raise FieldError("max_recv_msg_size_mib", "must be below 2048: gRPC counts the bytes in 31 bits")
 

@@ -392,7 +392,10 @@ def test_endpoints(endpoint: str, expected: str) -> None:
             {"compression": "zstd", "engine": "grpcio"},
             "compression: zstd is not supported by the grpcio engine; use gzip or none",
         ),
-        ({"auth": {"authenticator": "x"}}, "auth: not supported yet: put a fixed token into `headers` instead"),
+        (
+            {"auth": {"authenticator": "x"}, "tls": PLAIN},
+            "auth: credentials are sent over TLS only: remove tls::insecure",
+        ),
         ({"headers": {"x tenant": "a"}}, "headers: 'x tenant' cannot be the name of a gRPC header"),
         (
             {"headers": [Header(name="a", value="1"), Header(name="A", value="2")]},

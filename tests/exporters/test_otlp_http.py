@@ -564,7 +564,6 @@ async def test_unusable_tls_is_an_error_at_start(options: dict[str, Any], messag
         ),
         ({"headers": {"a": "1", "A": "2"}}, "headers: 'A' is there twice"),
         ({"headers": {"a": "ü"}}, "headers: the value of 'a' must be printable ASCII"),
-        ({"auth": {"authenticator": "x"}}, "auth: not supported yet: put a fixed token into `headers` instead"),
         ({"idle_conn_timeout": Duration(-1)}, "idle_conn_timeout: must be 0 or more, got -1s"),
     ],
 )

@@ -40,8 +40,8 @@ AT = "receivers::otlp::protocols"
         ("{grpc: {enabled: false}, http: {enabled: false}}", f"{AT}: must have at least one protocol: grpc or http"),
         ("{htp: }", f"{AT}::htp: unknown key; did you mean 'http'?"),
         (
-            "{http: {auth: {authenticator: basicauth}}}",
-            f"{AT}::http::auth: not supported yet; remove this section",
+            "{http: {auth: {}}}",
+            f"{AT}::http::auth::authenticator: is required: the id of an extension such as bearertokenauth",
         ),
         ("{http: {transport: unix, endpoint: '@otlp'}}", f"{AT}::http::endpoint: abstract sockets are not supported"),
         ("{grpc: {transport: unix, endpoint: '@otlp'}}", f"{AT}::grpc::endpoint: abstract sockets are not supported"),

@@ -18,7 +18,8 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from collector.component import Consumer, Host, Receiver, Settings
+from collector.auth import ServerAuthenticator, reference
+from collector.component import Consumer, Host, Receiver, Reference, Settings
 from collector.config.types import Config, FieldError, Section
 from collector.errors import StartError
 from collector.ledger import ReceiverAccounts
@@ -32,7 +33,7 @@ class Server(Protocol):
 
     address: str
 
-    async def start(self) -> None:
+    async def start(self, host: Host) -> None:
         """Listen and serve. Raises `StartError`."""
 
     async def shutdown(self) -> None:
@@ -73,19 +74,29 @@ class OtlpReceiver(Receiver):
         self.http: Server | None = None
         """The server of OTLP/HTTP, while the receiver runs."""
 
+    def references(self) -> list[Reference]:
+        """Extensions that check who sends."""
+        served = {"grpc": self.config.protocols.grpc, "http": self.config.protocols.http}
+        return [
+            found
+            for protocol, config in served.items()
+            if config
+            for found in reference(config.auth, ServerAuthenticator, "protocols", protocol)
+        ]
+
     async def start(self, host: Host) -> None:
         """Listen. Raises `StartError` when an address cannot be had or the settings cannot be fulfilled."""
         protocols = self.config.protocols
         if protocols.grpc:
-            self.grpc = await self._started("grpc", self._grpc_server(protocols.grpc))
+            self.grpc = await self._started(host, "grpc", self._grpc_server(protocols.grpc))
         if protocols.http:
             if protocols.http.has_idle_cors:
                 self.settings.logger.warning("protocols::http::cors has no effect without allowed_origins")
-            self.http = await self._started("http", self._native_server("http", protocols.http))
+            self.http = await self._started(host, "http", self._native_server("http", protocols.http))
 
-    async def _started(self, protocol: str, server: Server) -> Server:
+    async def _started(self, host: Host, protocol: str, server: Server) -> Server:
         try:
-            await server.start()
+            await server.start(host)
         except StartError as error:
             await self.shutdown()
             raise error.below(f"protocols::{protocol}") from error

@@ -11,6 +11,7 @@ import os
 import socket
 from urllib.parse import unquote
 
+from collector.component import Host
 from collector.errors import StartError
 from collector.receivers.otlp.ingest import Ingest
 from collector.receivers.otlp.status import answer_to
@@ -43,7 +44,7 @@ class GrpcServer:
         self.address = ""
         """The bound address, known once it has started."""
 
-    async def start(self) -> None:
+    async def start(self, host: Host) -> None:
         """Listen and serve. Raises `StartError`, with the path of the option that is to blame."""
         tls = self._config.tls
         if tls and (problem := tls.unsupported_by_grpcio()):

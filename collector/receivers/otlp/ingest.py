@@ -60,6 +60,7 @@ class Ingest:
         account.slow_clients += counts.slow
         account.broken_connections += counts.broken
         account.strangers += counts.strangers
+        account.unauthenticated += counts.unauthenticated
         account.crowded += counts.crowded
         account.received += counts.accepted_spans + counts.refused_spans
         account.accepted += counts.accepted_spans

@@ -12,7 +12,9 @@ import functools
 import os
 import time
 
-from collector._kernel import OtlpServer, ServerTls, Ticket
+from collector._kernel import Guard, OtlpServer, ServerTls, Ticket
+from collector.auth import guard
+from collector.component import Host
 from collector.errors import StartError
 from collector.offload import Offload
 from collector.receivers.otlp.http_config import OtlpHttpConfig
@@ -64,11 +66,12 @@ class NativeServer:
         self.address = ""
         """The bound address, known once it has started."""
 
-    async def start(self) -> None:
+    async def start(self, host: Host) -> None:
         """Listen and serve. Raises `StartError`, with the path of the option that is to blame."""
         tls = self._certificates.read() if self._certificates else None
+        asked = guard(host, self._config.auth)
         try:
-            server = self._server = self._listen(tls)
+            server = self._server = self._listen(tls, asked)
         except StartError as error:
             raise error.below("endpoint") from error
         self._ingest.sources.append(self._refresh)
@@ -76,7 +79,7 @@ class NativeServer:
         if self._certificates:
             self._certificates.start(server.set_tls)
 
-    def _listen(self, tls: ServerTls | None) -> OtlpServer:
+    def _listen(self, tls: ServerTls | None, asked: Guard | None) -> OtlpServer:
         config = self._config
         if config.transport == "unix":
             endpoint: dict[str, object] = {"unix": {"path": config.endpoint}}
@@ -94,7 +97,7 @@ class NativeServer:
             **(_grpc(config) if isinstance(config, GrpcServerConfig) else _http(config)),
         }
         try:
-            server = OtlpServer(settings, self._plan, tls)
+            server = OtlpServer(settings, self._plan, tls, asked)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise StartError(f"cannot listen on {address}: {reason.lower()}") from error

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::answer::{Answer, Code, Refusal};
+use super::auth::{Guard, Rejection};
 use super::budget::{Budget, Share};
 use super::clock;
 use super::inbox::Inbox;
@@ -42,6 +43,8 @@ pub struct Exchange {
     pub read_timeout: Duration,
     pub needs_origin: bool,
     pub include_metadata: bool,
+    /// Who decides whose requests are taken; without it, anybody's.
+    pub guard: Option<Arc<Guard>>,
 }
 
 /// How a body is encoded.
@@ -63,6 +66,19 @@ pub enum Unread {
 }
 
 impl Exchange {
+    /// Refuses a request of somebody we do not know, and counts it.
+    pub async fn admit(&self, headers: &HeaderMap) -> Result<(), Rejection> {
+        let Some(guard) = &self.guard else { return Ok(()) };
+        let admitted = guard.admit(headers).await;
+        if admitted.is_err() {
+            self.inbox.count(|counts| {
+                counts.unread += 1;
+                counts.unauthenticated += 1;
+            });
+        }
+        admitted
+    }
+
     /// A share of nothing yet of the memory for all requests.
     pub fn share(&self) -> Share {
         self.budget.share()

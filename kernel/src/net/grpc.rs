@@ -51,6 +51,9 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 async fn answer(exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &str) -> Answer {
+    if let Err(rejection) = exchange.admit(&head.headers).await {
+        return Answer::Refused(Refusal::new(Code::Unauthenticated, rejection.reason));
+    }
     if head.uri.path() != EXPORT {
         return Answer::Refused(unimplemented(head.uri.path()));
     }

@@ -51,6 +51,12 @@ impl Http {
             return self.wrong_port();
         }
         let format = format(&head.headers);
+        if let Err(rejection) = exchange.admit(&head.headers).await {
+            let refusal = Refusal::new(Code::Unauthenticated, rejection.reason);
+            let mut response = refuse(StatusCode::UNAUTHORIZED, &refusal, format);
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, rejection.challenge);
+            return response;
+        }
         if head.uri.path() != self.traces_url_path {
             return refuse(StatusCode::NOT_FOUND, &self.not_found(head.uri.path()), format);
         }
@@ -205,6 +211,7 @@ fn status(refusal: &Refusal) -> StatusCode {
         Code::ResourceExhausted if refusal.retry_after_ms.is_some() => StatusCode::TOO_MANY_REQUESTS,
         Code::ResourceExhausted => StatusCode::PAYLOAD_TOO_LARGE,
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::Unknown | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

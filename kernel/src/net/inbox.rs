@@ -18,8 +18,10 @@ pub struct Counts {
     /// Without spans: they are accepted at once.
     pub empty: u64,
     pub malformed: u64,
-    /// Refused before they were read: no room, or too large.
+    /// Refused before they were read: no room, too large, or from nobody we know.
     pub unread: u64,
+    /// Those of them that came from nobody we know.
+    pub unauthenticated: u64,
     /// Requests that a plan took, and their spans.
     pub accepted: u64,
     pub accepted_spans: u64,

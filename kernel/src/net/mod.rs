@@ -8,6 +8,7 @@
 //! front of the pipeline is a [`crate::plan`], requests go through it at once, and nobody has to take them.
 
 pub mod answer;
+pub mod auth;
 pub mod budget;
 pub mod client;
 mod clock;
@@ -17,6 +18,7 @@ mod crowd;
 mod exchange;
 pub mod grpc;
 mod handshake;
+mod htpasswd;
 mod http;
 pub mod inbox;
 mod listener;

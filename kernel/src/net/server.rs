@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::sleep;
 
+use super::auth::Guard;
 use super::budget::Budget;
 use super::connection::{self, FOREVER, seconds};
 use super::crowd::Crowd;
@@ -93,6 +94,7 @@ impl Server {
         settings: Settings,
         plan: Option<Arc<Plan>>,
         tls: Option<Arc<ServerConfig>>,
+        guard: Option<Arc<Guard>>,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let bound = settings.endpoint.bind()?;
@@ -112,6 +114,7 @@ impl Server {
             read_timeout: seconds(settings.read_timeout).unwrap_or(FOREVER),
             needs_origin: settings.needs_origin,
             include_metadata: settings.include_metadata,
+            guard,
         };
         let service = Service { exchange, protocol: settings.protocol.clone() };
         let tls = shown.clone();

@@ -53,6 +53,10 @@ impl OtlpClient {
         self.client.cancel(call);
     }
 
+    fn set_header(&self, name: &str, value: &str) -> PyResult<()> {
+        self.client.set_header(name, value).map_err(|name| PyValueError::new_err(format!("{name} cannot be sent")))
+    }
+
     /// What new connections are secured with.
     fn set_tls(&self, tls: &Bound<'_, PyAny>) -> PyResult<()> {
         let tls: Tls = pythonize::depythonize(tls).map_err(|error| PyValueError::new_err(error.to_string()))?;

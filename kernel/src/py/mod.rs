@@ -8,6 +8,7 @@ mod batch;
 mod client;
 mod compress;
 mod errors;
+mod guard;
 mod net;
 mod plan;
 mod program;
@@ -42,6 +43,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<client::ClientCounts>()?;
     module.add_class::<client::OtlpClient>()?;
     module.add_class::<client::Outcome>()?;
+    module.add_class::<guard::Guard>()?;
     module.add_class::<net::OtlpServer>()?;
     module.add_class::<net::ServerCounts>()?;
     module.add_class::<net::ServerTls>()?;

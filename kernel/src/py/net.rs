@@ -8,6 +8,7 @@ use rustls::ServerConfig;
 
 use super::batch::SpanBatch;
 use super::errors::OptionError;
+use super::guard::Guard;
 use super::plan::{Bell, Plan};
 use crate::net::answer::{Answer, Code, Refusal};
 use crate::net::inbox;
@@ -23,13 +24,19 @@ pub struct OtlpServer {
 #[pymethods]
 impl OtlpServer {
     #[new]
-    #[pyo3(signature = (settings, plan=None, tls=None))]
-    fn new(settings: &Bound<'_, PyAny>, plan: Option<&Plan>, tls: Option<&ServerTls>) -> PyResult<Self> {
+    #[pyo3(signature = (settings, plan=None, tls=None, guard=None))]
+    fn new(
+        settings: &Bound<'_, PyAny>,
+        plan: Option<&Plan>,
+        tls: Option<&ServerTls>,
+        guard: Option<&Guard>,
+    ) -> PyResult<Self> {
         let settings: Settings =
             pythonize::depythonize(settings).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let bell = Bell::hang()?;
         let (plan, tls) = (plan.map(|plan| plan.plan.clone()), tls.map(|tls| tls.0.clone()));
-        let server = Server::start(settings, plan, tls, bell.wake()).map_err(with_number)?;
+        let guard = guard.map(|guard| guard.0.clone());
+        let server = Server::start(settings, plan, tls, guard, bell.wake()).map_err(with_number)?;
         Ok(Self { server, bell })
     }
 
@@ -111,6 +118,11 @@ impl ServerCounts {
     #[getter]
     fn unread(&self) -> u64 {
         self.0.unread
+    }
+
+    #[getter]
+    fn unauthenticated(&self) -> u64 {
+        self.0.unauthenticated
     }
 
     #[getter]

@@ -1,5 +1,6 @@
 //! One batch, from the order to its outcome.
 
+use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -82,7 +83,7 @@ impl Template {
 }
 
 pub struct Caller {
-    template: Template,
+    template: RefCell<Template>,
     pool: Rc<Pool>,
     protocol: Protocol,
     encoding: Encoding,
@@ -94,7 +95,7 @@ pub struct Caller {
 impl Caller {
     pub fn new(template: Template, settings: Settings, security: Option<Security>, outbox: Arc<Outbox>) -> Self {
         Self {
-            template,
+            template: RefCell::new(template),
             protocol: settings.protocol,
             encoding: settings.encoding,
             level: settings.level,
@@ -102,6 +103,11 @@ impl Caller {
             pool: Pool::new(settings, security, outbox.clone()),
             outbox,
         }
+    }
+
+    /// Sends this header as well.
+    pub fn set_header(&self, name: HeaderName, value: HeaderValue) {
+        self.template.borrow_mut().headers.insert(name, value);
     }
 
     /// Secures new connections in another way.
@@ -170,14 +176,14 @@ impl Caller {
         match self.protocol {
             Protocol::Grpc => {
                 let mut request =
-                    self.template.request(http2, grpc::body(payload, self.encoding != Encoding::Identity));
+                    self.template.borrow().request(http2, grpc::body(payload, self.encoding != Encoding::Identity));
                 if self.timeout.is_some() {
                     let left = deadline.saturating_duration_since(Instant::now());
                     request.headers_mut().insert("grpc-timeout", grpc::timeout(left));
                 }
                 request
             }
-            Protocol::Protobuf | Protocol::Json => self.template.request(http2, otlp_http::body(payload)),
+            Protocol::Protobuf | Protocol::Json => self.template.borrow().request(http2, otlp_http::body(payload)),
         }
     }
 

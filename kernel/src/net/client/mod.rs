@@ -31,6 +31,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use ::http::{HeaderName, HeaderValue};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 use tokio::time::timeout;
@@ -68,6 +69,7 @@ enum Order {
     Send { call: u64, batch: SpanBatch },
     Cancel { call: u64 },
     Secure(Security),
+    Header(HeaderName, HeaderValue),
     Close,
 }
 
@@ -109,6 +111,16 @@ impl Client {
     /// Breaks a call off. It may have ended already; otherwise nothing more is heard of it.
     pub fn cancel(&self, call: u64) {
         let _ = self.orders.send(Order::Cancel { call });
+    }
+
+    /// Sends this header with calls that begin from now on. Gives the name back if that cannot be a header.
+    pub fn set_header(&self, name: &str, value: &str) -> Result<(), String> {
+        let (Ok(header), Ok(mut value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) else {
+            return Err(name.to_owned());
+        };
+        value.set_sensitive(true);
+        let _ = self.orders.send(Order::Header(header, value));
+        Ok(())
     }
 
     /// Secures new connections in another way; those that are open stay. For a client that speaks TLS.
@@ -168,6 +180,7 @@ async fn run(caller: Caller, mut orders: mpsc::UnboundedReceiver<Order>, outbox:
                 }
             }
             Order::Secure(security) => caller.secure(security),
+            Order::Header(name, value) => caller.set_header(name, value),
             Order::Close => break,
         }
     }
