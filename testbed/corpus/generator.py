@@ -178,8 +178,11 @@ class _Ottl:
         random = self.random
         key, pattern, text = (_quoted(random.choice(words)) for words in (_KEYS, _PATTERNS, _TEXTS))
         mode, strategy = random.choice(('"key"', '"value"')), random.choice(('"insert"', '"update"', '"upsert"'))
+        target, value = self.path(), self.value()
+        if target.startswith(f"{value}["):
+            value = "1"  # what a map within itself means differs on purpose
         editors = (
-            *[f"set({self.path()}, {self.value()})"] * 8,
+            *[f"set({target}, {value})"] * 8,
             f"delete_key({self.map()}, {key})",
             f"delete_matching_keys({self.map()}, {pattern})",
             f'keep_keys({self.map()}, [{key}, "a"])',

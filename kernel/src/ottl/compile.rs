@@ -433,8 +433,17 @@ fn literal(value: &ast::Value) -> Option<Datum<'static>> {
     })
 }
 
+/// Whether a value stands there as such. What has to be computed first does not.
 fn is_literal(value: &ast::Value) -> bool {
-    literal(value).is_some()
+    match &value.kind {
+        ValueKind::Positive(inner) | ValueKind::Negative(inner) => {
+            matches!(inner.kind, ValueKind::Int(_) | ValueKind::Double(_))
+        }
+        ValueKind::Name(_) => true,
+        ValueKind::List(items) => items.iter().all(is_literal),
+        ValueKind::Map(entries) => entries.iter().all(|(_, value)| is_literal(value)),
+        _ => literal(value).is_some(),
+    }
 }
 
 /// Evaluates what is constant once and for all. What fails is left to fail for every span, as it would in the

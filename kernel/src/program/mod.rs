@@ -1,7 +1,9 @@
 //! A run of neighbouring ops, fused: one decode, every op in order, one encode.
 //!
 //! Ops share a [`Pass`], one walk over the bytes. Only an op that changes what encloses that which it is called for, the
-//! resource from a span, say, has a pass for itself: ops behind it must see what the last span made of the resource.
+//! resource from a span, say, has a pass for itself: ops behind it must see what the last span made of the resource. And
+//! one that may refuse a request for a resource or a scope begins a pass: nothing is wrong with a resource whose spans
+//! were all dropped before.
 
 mod pass;
 mod walk;
@@ -44,7 +46,10 @@ impl Outcome {
 
 impl Program {
     pub fn new(ops: Vec<Arc<dyn Op>>) -> Self {
-        let stays = |a: &Arc<dyn Op>, b: &Arc<dyn Op>| !a.writes_outwards() && !b.writes_outwards();
+        let judges_outside = |op: &dyn Op| op.can_fail() && (op.levels().resource || op.levels().scope);
+        let stays = |a: &Arc<dyn Op>, b: &Arc<dyn Op>| {
+            !a.writes_outwards() && !b.writes_outwards() && !judges_outside(b.as_ref())
+        };
         Self { passes: ops.chunk_by(stays).map(Pass::new).collect() }
     }
 
@@ -88,6 +93,37 @@ mod tests {
     use crate::origin::Origin;
     use crate::samples::{batch, lines, resource_spans, span};
     use crate::view::{Needs, ResourceView, ScopeView, SpanView, Value};
+
+    /// Refuses every request with a resource in it.
+    struct Refuses;
+
+    impl Op for Refuses {
+        fn needs(&self) -> Needs {
+            Needs::default()
+        }
+
+        fn levels(&self) -> Levels {
+            Levels { resource: true, scope: false, span: false }
+        }
+
+        fn can_fail(&self) -> bool {
+            true
+        }
+
+        fn resource<'a>(&'a self, _: &mut ResourceView<'a>, _: Option<&'a Origin>, counts: &mut Counts) -> Verdict {
+            counts.refuse("no resources here".to_owned());
+            Verdict::Keep
+        }
+    }
+
+    #[test]
+    fn nothing_is_wrong_with_a_resource_whose_spans_are_gone() {
+        let sent = batch(resource_spans("a", &[&[span("b", &[])]]));
+        let refusal = |ops: Vec<Arc<dyn Op>>| Program::new(ops).run(&sent).refusal();
+        assert!(refusal(vec![Arc::new(DropNamed("other")), Arc::new(Refuses)]).is_some());
+        assert!(refusal(vec![Arc::new(Refuses), Arc::new(DropNamed("b"))]).is_some());
+        assert!(refusal(vec![Arc::new(DropNamed("b")), Arc::new(Refuses)]).is_none());
+    }
 
     /// Drops the spans of this name.
     struct DropNamed(&'static str);
