@@ -9,6 +9,8 @@ __all__ = [
     "Gate",
     "Guard",
     "Hold",
+    "Journal",
+    "JournalEntry",
     "KernelPanic",
     "MalformedInput",
     "Op",
@@ -96,6 +98,102 @@ class SpanBatch:
 
         A single span larger than `max_bytes` becomes a part of its own.
         """
+
+@final
+class Journal:
+    """A queue of batches on disk. Batches are written by a thread of its own, which confirms many at once.
+
+    It stays readable, by `select` and the like, from when there is something new until `clear`.
+    """
+
+    def __new__(
+        cls,
+        directory: str,
+        *,
+        max_bytes: int,
+        fsync: bool,
+        max_requests: int,
+        max_spans: int,
+        max_size: int,
+        cache_bytes: int,
+    ) -> Self:
+        """Open a directory, which is created if only its parent is there, and take up what is in it.
+
+        It uses at most `max_bytes` of disk (0 is no bound), and holds at most `max_requests` batches with `max_spans`
+        spans of `max_size` bytes together. Contents of `cache_bytes` stay in memory as well. Without `fsync` the system
+        writes to the disk when it likes.
+
+        Raises `BlockingIOError` if it is open already, here or elsewhere, and `OSError`.
+        """
+    def fileno(self) -> int:
+        """The descriptor."""
+    def clear(self) -> None:
+        """Make the descriptor unreadable. Before `outcomes` and `take`, or a wake-up could be lost."""
+    def submit(self, batch: SpanBatch) -> int:
+        """Have a batch appended, and give the number that it has among the `outcomes`.
+
+        Raises `ValueError` if there is no room for it.
+        """
+    def obstacle(self, batch: SpanBatch) -> str | None:
+        """Say why there is no room for a batch now."""
+    def outcomes(self) -> list[tuple[int, str | None]]:
+        """What has become of batches: they are on disk, or why not."""
+    def take(self) -> JournalEntry | None:
+        """Take out the oldest batch, which stays on disk until it is finished. `None` when there is none."""
+    def finish(self, id: int) -> None:
+        """Note that a batch that was taken out needs not be kept any longer."""
+    def close(self) -> None:
+        """Refuse from now on, write what was submitted, and let go of the directory. May be called twice."""
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest batch that may be appended."""
+    @property
+    def ready(self) -> int:
+        """Batches that can be taken out."""
+    @property
+    def requests(self) -> int:
+        """Batches that are not finished."""
+    @property
+    def spans(self) -> int:
+        """Their spans."""
+    @property
+    def size(self) -> int:
+        """Their bytes."""
+    @property
+    def disk(self) -> int:
+        """Bytes of disk that are used."""
+    @property
+    def cached(self) -> int:
+        """Bytes of memory that contents keep alive."""
+    @property
+    def unmarked(self) -> int:
+        """Batches that would be delivered again after a crash: it could not be noted that they are finished."""
+    @property
+    def damage(self) -> list[str]:
+        """What could not be read when it was opened, a line each."""
+    @property
+    def lost(self) -> int:
+        """Spans in that, as far as that can be told, at most."""
+    @property
+    def torn(self) -> int:
+        """Bytes that the run before had not wholly written when it ended. Nobody was told that they are kept."""
+
+@final
+class JournalEntry:
+    """A batch that was taken out of a journal. `len()` counts its spans."""
+
+    @property
+    def id(self) -> int:
+        """Its number in the journal."""
+    def __len__(self) -> int: ...
+    @property
+    def size(self) -> int:
+        """Bytes on the wire."""
+    @property
+    def is_cached(self) -> bool:
+        """Whether memory holds its contents. Otherwise `read` waits for the disk."""
+    def read(self) -> SpanBatch:
+        """Give the contents. Raises `MalformedInput` if they are damaged for good, and `OSError`."""
 
 @final
 class Op:

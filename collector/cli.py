@@ -104,10 +104,10 @@ def validate(sources: tuple[str, ...], overrides: tuple[str, ...], ignore_other_
     from collector import pipeline
 
     try:
-        pipeline.build(config)
+        machine = pipeline.build(config)
     except ConfigError as error:
         _refuse(config.explain(str(error)))
-    for notice in config.notices:
+    for notice in (*config.notices, *machine.notices):
         click.echo(f"notice: {notice}", err=True)
 
 

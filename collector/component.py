@@ -136,6 +136,9 @@ class Processor(Component):
     What only looks at spans or changes them is a `SpanOp` instead.
     """
 
+    holds: ClassVar[bool] = False
+    """Whether `consume` returns while spans are still held here in memory, where a crash takes them."""
+
     def __init__(self, config: Any, settings: Settings[ProcessorAccount], next: Consumer) -> None:
         self.config = config
         self.settings = settings

@@ -103,6 +103,8 @@ def report(ledger: Ledger) -> None:
             f"exporters::{id}: was offered {out.offered} spans, delivered {out.delivered},"
             f" failed {_reasons(out.failed)}"
         )
+        if out.is_durable and (kept := out.held()):
+            log.info(f"exporters::{id}: keeps {kept} spans on disk for the next start")
     for problem in ledger.problems():
         log.warning(f"the ledger does not balance: {problem}")
 

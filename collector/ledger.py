@@ -36,6 +36,8 @@ class Reason(StrEnum):
     """A single span that is larger than the next hop takes."""
     COMPONENT_ERROR = "component_error"
     """A bug in a component."""
+    DAMAGED = "damaged_on_disk"
+    """A durable queue can no longer read them. Some may have been delivered before."""
     SHUTDOWN = "shutdown_deadline"
     """The collector stopped before they could be handed on."""
 
@@ -191,6 +193,8 @@ class ExporterAccount(Account):
     """Attempts beyond the first."""
     held: Callable[[], int] = nothing_held
     """Asks the queue how many spans it holds, those in flight included."""
+    is_durable: bool = False
+    """Whether what is held is on disk, and there again at the next start."""
 
     def lose(self, spans: int, reason: Reason) -> None:
         """Book spans that were offered, and lost before the exporter took them."""
@@ -198,8 +202,8 @@ class ExporterAccount(Account):
         self.failed[reason] += spans
 
     def abandon(self) -> int:
-        """Book what is still held as lost at shutdown, and say how many spans that is."""
-        return _abandon(self)
+        """Book what is still held, and not on disk, as lost at shutdown, and say how many spans that is."""
+        return 0 if self.is_durable else _abandon(self)
 
     def problem(self) -> str | None:
         """Say which equation does not hold, or `None`."""

@@ -24,6 +24,7 @@ from collector.component import (
     Kind,
     Processor,
     Receiver,
+    Reference,
     Settings,
     SpanOp,
 )
@@ -88,6 +89,8 @@ class Machine:
     """The entrance of each pipeline."""
     offloads: dict[str, Offload] = field(default_factory=dict)
     """The front of each pipeline that the kernel can run."""
+    notices: list[str] = field(default_factory=list)
+    """What the one who wrote the configuration should know, a line each."""
     ledger: Ledger = field(default_factory=Ledger)
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -153,8 +156,9 @@ class _Builder:
         account = self.machine.ledger.exporters[id] = ExporterAccount()
         settings = self._settings(Kind.EXPORTER, id, account)
         exporter: Exporter = part.component(part.config, settings)
-        self._check_references(exporter)
-        return Sender(exporter, part.config, settings)
+        sender = Sender(exporter, part.config, settings)
+        self._check_references([*exporter.references(), *sender.references()])
+        return sender
 
     def _pipeline(self, name: str, pipeline: PipelineConfig) -> Consumer:
         """Build a pipeline from its end to its entrance, which is returned."""
@@ -183,6 +187,7 @@ class _Builder:
                 processor: Processor = part.component(part.config, settings, next)
                 built.insert(0, (f"processors::{id}", processor))
                 next = Guard(processor, f"processors::{id}", settings.logger)
+        self._check_holds(name, built, pipeline)
         head = Head(self._fuse(run, next, built), account)
         self.machine.processors[name] = built
         stages = (part.stage() for _, part in built if isinstance(part, (Processor, ProgramProcessor)))
@@ -200,13 +205,24 @@ class _Builder:
         built.insert(0, (name, program))
         return Guard(program, name, run[0].processor.settings.logger)
 
+    def _check_holds(self, name: str, built: Sequence[tuple[str, Component]], pipeline: PipelineConfig) -> None:
+        """Say where spans are acknowledged before a durable queue has them."""
+        senders = self.machine.exporters
+        durable = [id for id in pipeline.exporters if id in senders and senders[id].is_durable]
+        holds = [processor for processor, part in built if isinstance(part, Processor) and part.holds]
+        if durable and holds:
+            self.machine.notices.append(
+                f"service::pipelines::{name}: {holds[0]} holds spans in memory before exporters::{durable[0]} has them"
+                " on disk: a crash loses them, although they were acknowledged. Use sending_queue::batch instead"
+            )
+
     def _receiver(self, id: str) -> Receiver:
         part = self.config.part(Kind.RECEIVER, id)
         names = [name for name, pipeline in self.config.pipelines.items() if id in pipeline.receivers]
         heads = [Branch(self.machine.heads[name], self.machine.ledger.pipelines[name]) for name in names]
         account = self.machine.ledger.receivers[id] = ReceiverAccounts()
         receiver: Receiver = part.component(part.config, self._settings(Kind.RECEIVER, id, account), fan_out(heads))
-        self._check_references(receiver)
+        self._check_references(receiver.references())
         programs = [
             processor
             for name in names
@@ -219,9 +235,9 @@ class _Builder:
             receiver.offload = self.machine.offloads.get(names[0])
         return receiver
 
-    def _check_references(self, component: Component) -> None:
+    def _check_references(self, references: Iterable[Reference]) -> None:
         """Raise a `FieldError` for an extension that is needed and not there, or not able to do what is wanted."""
-        for reference in component.references():
+        for reference in references:
             if reference.id not in self.config.enabled_extensions:
                 raise FieldError(reference.path, f"service::extensions does not name {reference.id!r}")
             extension = self.machine.extensions.get(reference.id)

@@ -204,7 +204,7 @@ def run(config: CollectorConfig, *, shutdown_timeout: float = SHUTDOWN_TIMEOUT) 
     service = Service(config, shutdown_timeout=shutdown_timeout)
     try:
         logs.configure(config.telemetry.logs)
-        for notice in config.notices:
+        for notice in (*config.notices, *service.machine.notices):
             log.warning(notice)
         asyncio.run(_until_signal(service))
     except StartError as error:

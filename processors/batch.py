@@ -78,6 +78,7 @@ class BatchProcessor(Processor):
     """Hands on what its hold, which decides, has cut."""
 
     config_type = BatchConfig
+    holds = True
 
     def __init__(self, config: BatchConfig, settings: Settings[ProcessorAccount], next: Consumer) -> None:
         super().__init__(config, settings, next)

@@ -83,14 +83,17 @@ class QueueConfig(Config):
     wait_for_result: bool = False
     """Let pipelines wait until the backend has answered, and hear what it said."""
     storage: str | None = None
-    """Not supported yet: a queue on disk."""
+    """The id of an extension such as `file_storage`, which keeps the queue on disk. Spans are then taken once the disk
+    has them, and outlive the process. `max_bytes` bounds what is in memory as well, 32 MiB at most."""
     batch: Any = UNSET
     """Not supported yet: batching inside the queue. Use the `batch` processor."""
 
     def __post_init__(self) -> None:
         """Check what the fields' types cannot say."""
-        if self.storage is not None:
-            raise FieldError("storage", "not supported yet: the queue is held in memory; remove this line")
+        if self.storage is not None and not self.storage:
+            raise FieldError("storage", "must be the id of an extension such as file_storage")
+        if self.storage is not None and self.wait_for_result:
+            raise FieldError("wait_for_result", "cannot be had with storage: spans are taken once the disk has them")
         if self.batch is not UNSET and self.batch != {"enabled": False}:
             raise FieldError("batch", "not supported yet: put the `batch` processor at the end of the pipeline instead")
 

@@ -1,14 +1,14 @@
-"""A queue with two bounds: `queue_size` in units of its sizer, and bytes of memory.
+"""The order in which requests are sent, and who waits for whom.
 
-A request counts against both until it is finished, through all its retries. It is in one of four states:
+A request counts against the bounds of its store until it is finished, through all its retries. It is in one of four
+states:
 
     fresh ──▶ begun ──▶ finished          fresh: waits for its first attempt, in the order of arrival
                │  ▲                       begun: a consumer has it
                ▼  │                       parked: waits for the time of its next attempt
               parked ─▶ due               due: that time has come; it goes before the fresh ones
 
-Parked requests occupy no consumer. Everything but the waiting is synchronous, and whoever stops waiting leaves
-nothing behind.
+Parked requests occupy no consumer. Whoever stops waiting leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -17,29 +17,39 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from collector.errors import PermanentError, RetryableError, TooLargeError
-from collector.sending.config import QueueConfig, Sizer
+from collector.errors import RetryableError
+from collector.sending.config import QueueConfig
 from collector.sending.request import Request
+from collector.sending.store import MemoryStore, Store, check_units
 from collector.spans import SpanBatch
+
+_STOPPING = "the exporter is shutting down"
 
 
 class SendingQueue:
-    """Holds requests. `admits`, given the number begun, says whether a fresh one may be taken now."""
+    """Hands out what its store holds. `admits`, given the number begun, says whether a fresh one may be taken now."""
 
-    def __init__(self, config: QueueConfig, admits: Callable[[int], bool] = lambda begun: True) -> None:
+    def __init__(
+        self, config: QueueConfig, admits: Callable[[int], bool] = lambda begun: True, store: Store | None = None
+    ) -> None:
         self._config = config
         self._admits = admits
-        self._fresh: deque[Request] = deque()
+        self._store: Store = store or MemoryStore(config)
         self._due: deque[Request] = deque()
         self._parked: set[Request] = set()
-        self._held: set[Request] = set()
         self._getters: deque[asyncio.Future[None]] = deque()
         self._putters: deque[tuple[Request, asyncio.Future[None]]] = deque()
         self._closed = False
-        self.size = 0
+
+    @property
+    def size(self) -> int:
         """What is held, in units of the sizer."""
-        self.pinned = 0
+        return self._store.size
+
+    @property
+    def pinned(self) -> int:
         """What is held, in bytes of memory."""
+        return self._store.pinned
 
     @property
     def capacity(self) -> int:
@@ -48,44 +58,30 @@ class SendingQueue:
 
     @property
     def held(self) -> frozenset[Request]:
-        """All requests that are not finished."""
-        return frozenset(self._held)
+        """The requests of this process that are not finished."""
+        return self._store.held
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether what is held survives the process."""
+        return self._store.is_durable
 
     def request(self, batch: SpanBatch) -> Request:
         """Make the request for a batch. Raises `PermanentError` for one that would never fit."""
-        match self._config.sizer:
-            case Sizer.REQUESTS:
-                units = 1
-            case Sizer.ITEMS:
-                units = len(batch)
-            case Sizer.BYTES:
-                units = batch.size
-        if units > self.capacity:
-            what = "spans" if self._config.sizer is Sizer.ITEMS else "bytes"
-            raise TooLargeError(
-                f"a batch of {units} {what} is larger than the sending queue's queue_size {self.capacity}"
-            )
-        request = Request(batch, units)
-        bound = self._config.max_bytes
-        if bound and request.pinned > bound:
-            # Not a TooLargeError: half of a batch may keep all of its memory alive.
-            raise PermanentError(
-                f"a batch of {request.pinned} bytes is larger than the sending queue's max_bytes {bound}"
-            )
+        request = Request(batch, check_units(self._config, batch))
+        self._store.check(request)
         return request
 
     async def put(self, request: Request) -> None:
         """Append a request. Raises `RetryableError` when the queue is full, or waits with `block_on_overflow`."""
         if self._closed:
-            raise RetryableError("the exporter is shutting down")
-        if self._putters or not self._fits(request):
+            raise RetryableError(_STOPPING)
+        obstacle = self._store.obstacle(request)
+        if self._putters or obstacle is not None:
             if not self._config.block_on_overflow:
-                raise RetryableError("sending queue is full")
+                raise RetryableError(obstacle or "sending queue is full")
             await self._room(request)
-        self.size += request.units
-        self.pinned += request.pinned
-        self._held.add(request)
-        self._fresh.append(request)
+        await self._store.append(request)
         self._wake()
 
     async def get(self) -> Request | None:
@@ -93,8 +89,10 @@ class SendingQueue:
         while True:
             if self._due:
                 return self._due.popleft()
-            if self._fresh and (self._closed or self._admits(self.begun)):
-                return self._fresh.popleft()
+            if self._store.fresh and self._may_begin():
+                if (request := await self._store.begin()) is not None:
+                    return request
+                continue
             if self._closed:
                 return None
             getter = asyncio.get_running_loop().create_future()
@@ -106,7 +104,12 @@ class SendingQueue:
                     self._getters.remove(getter)
 
     def park(self, request: Request, wait: float) -> None:
-        """Put aside a request that was begun until `wait` seconds have passed."""
+        """Put aside a request that was begun until `wait` seconds have passed.
+
+        What is durable stays where it is when the queue is closed.
+        """
+        if self._closed and self.is_durable:
+            return
         self._parked.add(request)
         request.retry = asyncio.get_running_loop().call_later(wait, self._unpark, request)
 
@@ -117,32 +120,34 @@ class SendingQueue:
             self._cancel_wait(request)
         elif request in self._due:
             self._due.remove(request)
-        elif request in self._fresh:
-            self._fresh.remove(request)
-        else:
+        elif not request.is_fresh:
             return False
         self.finish(request)
         return True
 
     def finish(self, request: Request) -> None:
         """Forget a request and give its room to those who wait."""
-        if request not in self._held:
-            return
-        self._held.discard(request)
-        self.size -= request.units
-        self.pinned -= request.pinned
+        self._store.remove(request)
         self._admit_next()
 
     def wake(self) -> None:
         """Let idle consumers look again whether something may be taken."""
-        for _ in range(min(len(self._getters), len(self._fresh) + len(self._due))):
+        for _ in range(min(len(self._getters), self._store.fresh + len(self._due))):
             self._wake()
 
+    def make_way(self) -> None:
+        """Let in who waits for room, if there is some."""
+        self._admit_next()
+
     def close(self) -> None:
-        """Refuse from now on, and make everything that is held due at once."""
+        """Refuse from now on, and make everything that is held due at once, or leave it where it is durable."""
         self._closed = True
         for request in list(self._parked):
-            self._unpark(request)
+            if self.is_durable:
+                self._parked.discard(request)
+                self._cancel_wait(request)
+            else:
+                self._unpark(request)
         for _, putter in self._putters:
             if not putter.done():
                 putter.set_result(None)
@@ -152,13 +157,13 @@ class SendingQueue:
     @property
     def begun(self) -> int:
         """Requests that were taken at least once and are not finished."""
-        return len(self._held) - len(self._fresh)
+        return self._store.begun
 
-    def _fits(self, request: Request) -> bool:
-        config = self._config
-        return self.size + request.units <= config.queue_size and (
-            not config.max_bytes or self.pinned + request.pinned <= config.max_bytes
-        )
+    def _may_begin(self) -> bool:
+        if self._closed:
+            # What is held in memory gets one attempt before it is lost.
+            return not self.is_durable
+        return self._admits(self.begun)
 
     async def _room(self, request: Request) -> None:
         """Wait in line until the request fits. Nobody overtakes, since a line lets nobody in without waiting."""
@@ -168,7 +173,7 @@ class SendingQueue:
         try:
             await putter
             if self._closed:
-                raise RetryableError("the exporter is shutting down")
+                raise RetryableError(_STOPPING)
         except BaseException:
             self._putters.remove(place)
             self._admit_next()
@@ -180,7 +185,7 @@ class SendingQueue:
     def _admit_next(self) -> None:
         if self._putters:
             request, putter = self._putters[0]
-            if self._fits(request) and not putter.done():
+            if self._store.obstacle(request) is None and not putter.done():
                 putter.set_result(None)
 
     def _unpark(self, request: Request) -> None:

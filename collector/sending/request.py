@@ -28,6 +28,8 @@ class Request:
         "errors",
         "failed",
         "finished",
+        "is_fresh",
+        "key",
         "offered",
         "parts",
         "pinned",
@@ -57,6 +59,10 @@ class Request:
         """Whether the exporter answers for the spans. Otherwise somebody waits, and may be told to keep them."""
         self.abandoned = False
         """Whether the one who waited has gone."""
+        self.is_fresh = False
+        """Whether it waits for its first attempt."""
+        self.key: int | None = None
+        """Its number in a journal on disk, which keeps it until it is finished."""
         self.finished = False
         self.result: asyncio.Future[None] | None = None
         """Set while the caller waits for the outcome."""
@@ -64,6 +70,16 @@ class Request:
         """The attempt that is under way, which can be ended through it."""
         self.retry: asyncio.TimerHandle | None = None
         """What ends the wait for the next attempt."""
+
+    @classmethod
+    def damaged(cls, spans: int, units: int, error: ConsumeError) -> Request:
+        """Make the request for a batch whose contents are gone: nothing is left to be done for it."""
+        request = cls(SpanBatch.join([]), units)
+        request.spans = spans
+        request.parts.clear()
+        request.failed[Reason.DAMAGED] = spans
+        request.errors[Reason.DAMAGED] = error
+        return request
 
     @property
     def untouched(self) -> bool:

@@ -13,6 +13,9 @@ it is in the queue, unless `wait_for_result` is set. How an attempt ends decides
     PermanentError                  given up
     anything else                   a bug in the exporter: given up
 
+A queue whose settings name a `storage` is on disk. The batch is taken then once the disk has it, and at shutdown it
+stays there.
+
 Every span that was offered is delivered, failed for a reason, or held; see `ExporterAccount`.
 """
 
@@ -24,20 +27,24 @@ from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from collector.component import Delivery, Exporter, Host, Settings
+from collector.component import Delivery, Exporter, Host, Reference, Settings
 from collector.config.types import Config
-from collector.errors import ComponentError, ConsumeError, PermanentError, RetryableError, TooLargeError
+from collector.errors import ComponentError, ConsumeError, PermanentError, RetryableError, StartError, TooLargeError
 from collector.ledger import ExporterAccount, Reason
-from collector.sending.config import RetryConfig, SendingConfig
+from collector.sending.config import QueueConfig, RetryConfig, SendingConfig
+from collector.sending.disk import DiskStore, bounds
 from collector.sending.outage import Outage
 from collector.sending.queue import SendingQueue
 from collector.sending.request import Request
 from collector.sending.retry import RetryPolicy
 from collector.spans import SpanBatch, first_span
+from collector.storage import Storage
 from collector.telemetry.metrics import MetricKind, Sample
 from collector.telemetry.occasional import Occasional
 
 _STOPPING = "the exporter is shutting down"
+
+_STORAGE = "sending_queue::storage"
 
 _LAST_MOMENT = 1.0
 """Seconds that attempts get to end once they are cancelled."""
@@ -57,9 +64,15 @@ class Sender:
         self._num_consumers = queue.num_consumers if queue else 0
         self._wait_for_result = queue is not None and queue.wait_for_result
         self._outage = Outage(patience=max(1, self._num_consumers))
-        self._queue = SendingQueue(queue, self._admits) if queue else None
         self._account = settings.account
         self._account.held = lambda: self._held
+        self._storage = queue.storage if queue else None
+        self._disk: DiskStore | None = None
+        if queue and queue.storage:
+            self._disk = DiskStore(queue, settings.account, settings.logger, self._heard)
+        self._queue = SendingQueue(queue, self._admits, self._disk) if queue else None
+        self._config = queue
+        self._id = settings.id
         self._held = 0
         self._ours: set[Request] = set()
         """Requests that this sender answers for."""
@@ -82,9 +95,20 @@ class Sender:
         """The most the queue holds, in units of its sizer; `None` without a queue."""
         return self._queue.capacity if self._queue else None
 
+    @property
+    def is_durable(self) -> bool:
+        """Whether what the queue holds survives the process."""
+        return self._disk is not None
+
+    def references(self) -> list[Reference]:
+        """The extension that keeps the queue on disk."""
+        return [Reference(_STORAGE, self._storage, Storage)] if self._storage else []
+
     async def start(self, host: Host) -> None:
         """Start the exporter and the consumers of the queue. Raises `StartError`."""
         await self.exporter.start(host)
+        if self._disk and self._config:
+            await self._open(self._disk, self._config, host)
         if self._queue:
             for _ in range(self._num_consumers):
                 self._spawn(self._consume_queue(self._queue))
@@ -104,7 +128,9 @@ class Sender:
         except ConsumeError:
             self._account.refused += len(batch)
             raise
-        if request.result is None:
+        if self._disk:
+            self._account.offered += request.spans
+        elif request.result is None:
             self._offer(request)
         else:
             await self._outcome(self._queue, request, request.result)
@@ -125,7 +151,24 @@ class Sender:
                 await self._stop_tasks()
             finally:
                 self._give_up()
+                if self._disk:
+                    await self._disk.close()
                 await self.exporter.shutdown()
+
+    async def _open(self, disk: DiskStore, config: QueueConfig, host: Host) -> None:
+        extension = host.extension(config.storage or "")
+        if not isinstance(extension, Storage):
+            raise StartError("is not there, or no storage", path=_STORAGE)
+        try:
+            disk.open(await extension.open(f"exporters::{self._id}", bounds(config)))
+        except StartError as error:
+            raise StartError(error.args[0], path=_STORAGE) from error
+
+    def _heard(self) -> None:
+        """Look again: the disk has something to begin, or room for more."""
+        if self._queue:
+            self._queue.wake()
+            self._queue.make_way()
 
     # --- from the queue to the exporter
 
@@ -227,7 +270,7 @@ class Sender:
         request.attempts += 1
         wait = self._policy.wait(request.attempts, error, now - began_at)
         announce = self._outage.failed(now)
-        if wait is not None and self._closing.is_set():
+        if wait is not None and self._closing.is_set() and not self._disk:
             request.fail(Reason.SHUTDOWN, error)
             return None
         if wait is None:
@@ -303,9 +346,11 @@ class Sender:
         request.finished = True
         if self._queue:
             self._queue.finish(request)
-        if request.offered:
+        if request in self._ours:
             self._held -= request.spans
             self._ours.discard(request)
+        elif request.offered:
+            pass  # the disk has counted it
         elif request.abandoned and request.untouched:
             _tell(request)
             return
@@ -349,6 +394,8 @@ class Sender:
         gauge("otelcol_exporter_queue_capacity", "The most the queue holds.", lambda: queue.capacity)
         gauge("otelcol_exporter_in_flight_requests", "Attempts that are under way.", lambda: self.in_flight)
         gauge("spanmill_exporter_queue_bytes", "Memory that the queue holds.", lambda: queue.pinned)
+        if disk := self._disk:
+            gauge("spanmill_exporter_queue_disk_bytes", "Disk that the queue uses.", lambda: disk.disk)
 
     def _report(self, request: Request) -> None:
         for reason, error in request.errors.items():

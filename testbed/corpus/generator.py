@@ -181,6 +181,12 @@ class _Ottl:
         target, value = self.path(), self.value()
         if target.startswith(f"{value}["):
             value = "1"  # what a map within itself means differs on purpose
+        merged, other = self.map(), self.value(1)
+        if merged.startswith(other) or other.startswith(merged):
+            other = '{"k": "v"}'
+        item = self.value(1)
+        if item.startswith("Sort("):
+            item = "1"  # the one list that append takes there
         editors = (
             *[f"set({target}, {value})"] * 8,
             f"delete_key({self.map()}, {key})",
@@ -193,9 +199,9 @@ class _Ottl:
             f'replace_all_matches({self.map()}, "*l*", {text})',
             f"truncate_all({self.map()}, {random.randint(0, 6)})",
             f"limit({self.map()}, {random.randint(0, 5)}, [])",
-            f"merge_maps({self.map()}, {self.value(1)}, {strategy})",
+            f"merge_maps({merged}, {other}, {strategy})",
             f"flatten({self.map()}, resolve_conflicts={random.choice(('true', 'false'))})",
-            f"append({self.path()}, {self.value(1)})",
+            f"append({self.path()}, {item})",
             f"stringify_all({self.map()})",
         )
         where = f" where {self.condition()}" if random.random() < 0.3 else ""

@@ -171,7 +171,8 @@ class _Backend:
 @contextlib.contextmanager
 def _backend() -> Iterator[_Backend]:
     backend = _Backend()
-    server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
+    options = [("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)]
+    server = grpc.server(ThreadPoolExecutor(4), options=options)
     handlers = {"Export": grpc.unary_unary_rpc_method_handler(backend.take)}
     service = "opentelemetry.proto.collector.trace.v1.TraceService"
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))

@@ -63,6 +63,7 @@ def harmless(kind: Kind, text: str, directory: Path) -> str:
     credentials = directory / "credentials"
     credentials.write_text("somebody:knows\n", encoding="utf-8")
     text = re.sub(r"\b(file|filename): \S+", rf"\1: {credentials}", text)
+    text = re.sub(r"\bdirectory: \S+", f"directory: {directory}", text)
     return re.sub(r"\bpath: \.?\S*?([^/\s]+\.\S+)", rf"path: {directory}/\1", text)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -35,13 +36,19 @@ WAYS = {
     "wait for result": f"{RETRY}, sending_queue: {{wait_for_result: true}}",
     "small queue": f"{RETRY}, sending_queue: {{queue_size: 1, num_consumers: 1}}",
     "small queue that blocks": f"{RETRY}, sending_queue: {{queue_size: 1, num_consumers: 1, block_on_overflow: true}}",
+    "queue on disk": f"{RETRY}, sending_queue: {{storage: file_storage}}",
+    "small queue on disk": f"{RETRY}, sending_queue: {{storage: file_storage, queue_size: 1, num_consumers: 1}}",
+    "small queue on disk that blocks": (
+        f"{RETRY}, sending_queue: {{storage: file_storage, queue_size: 1, num_consumers: 1, block_on_overflow: true}}"
+    ),
 }
 
 ways = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
 
 @pytest.fixture(autouse=True)
-def _components() -> Iterator[None]:
+def _components(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("STORAGE", str(tmp_path))
     with known(Kind.EXPORTER, slow=Slow):
         yield
 
@@ -50,9 +57,10 @@ def yaml(*settings: str) -> str:
     exporters = ", ".join(f"slow/{index}: {{{text}}}" for index, text in enumerate(settings))
     ids = ", ".join(f"slow/{index}" for index in range(len(settings)))
     return f"""
+extensions: {{file_storage: {{directory: "${{env:STORAGE}}"}}}}
 receivers: {{feed: }}
 exporters: {{{exporters}}}
-service: {{pipelines: {{traces: {{receivers: [feed], exporters: [{ids}]}}}}}}
+service: {{extensions: [file_storage], pipelines: {{traces: {{receivers: [feed], exporters: [{ids}]}}}}}}
 """
 
 
@@ -70,7 +78,8 @@ def slow(service: Service, index: int = 0) -> Slow:
 
 def ends(service: Service, index: int = 0) -> int:
     account = service.machine.ledger.exporters[f"slow/{index}"]
-    return account.delivered + account.failed.total()
+    # What is on disk is there again at the next start.
+    return account.delivered + account.failed.total() + (account.held() if account.is_durable else 0)
 
 
 @ways

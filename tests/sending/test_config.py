@@ -24,8 +24,12 @@ from collector.sending.config import LocalSendingConfig, QueueConfig, RetryConfi
             "max_interval: must be 0 or more, got -1s",
         ),
         (
-            lambda: QueueConfig(storage="file_storage"),
-            "storage: not supported yet: the queue is held in memory; remove this line",
+            lambda: QueueConfig(storage="file_storage", wait_for_result=True),
+            "wait_for_result: cannot be had with storage: spans are taken once the disk has them",
+        ),
+        (
+            lambda: QueueConfig(storage=""),
+            "storage: must be the id of an extension such as file_storage",
         ),
         (
             lambda: QueueConfig(batch=None),

@@ -9,6 +9,7 @@ mod client;
 mod compress;
 mod errors;
 mod guard;
+mod journal;
 mod net;
 mod plan;
 mod program;
@@ -44,6 +45,8 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<client::OtlpClient>()?;
     module.add_class::<client::Outcome>()?;
     module.add_class::<guard::Guard>()?;
+    module.add_class::<journal::Journal>()?;
+    module.add_class::<journal::JournalEntry>()?;
     module.add_class::<net::OtlpServer>()?;
     module.add_class::<net::ServerCounts>()?;
     module.add_class::<net::ServerTls>()?;

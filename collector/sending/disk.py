@@ -1,0 +1,197 @@
+"""A queue's requests on disk, in a journal that an extension for storage has opened.
+
+A request is taken once the disk has it. Only those that were begun are requests here: what waits behind them is in the
+journal, which reads it when it is its turn. So an outage of days costs disk and next to no memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from collector._kernel import Journal, JournalEntry, MalformedInput
+from collector.errors import PermanentError, RetryableError, TooLargeError
+from collector.ledger import ExporterAccount, Reason
+from collector.sending.config import QueueConfig, Sizer
+from collector.sending.request import Request
+from collector.sending.store import units
+from collector.storage import Bounds
+from collector.telemetry.occasional import Occasional
+
+_CACHE = 32 << 20
+"""Bytes. What a backend that answers leaves waiting for a moment is sent without being read from disk."""
+
+_UNBOUNDED = (1 << 63) - 1
+
+
+def bounds(config: QueueConfig) -> Bounds:
+    """Say what a journal may hold."""
+    most = {sizer: config.queue_size if config.sizer is sizer else _UNBOUNDED for sizer in Sizer}
+    cache = min(_CACHE, config.max_bytes or _CACHE)
+    return Bounds(most[Sizer.REQUESTS], most[Sizer.ITEMS], most[Sizer.BYTES], cache)
+
+
+class DiskStore:
+    """Holds requests on disk. `heard` is called when there may be something to begin, or room for more."""
+
+    is_durable = True
+
+    def __init__(
+        self, config: QueueConfig, account: ExporterAccount, logger: logging.Logger, heard: Callable[[], None]
+    ) -> None:
+        self._config = config
+        self._account = account
+        self._logger = logger
+        self._heard = heard
+        self._journal: Journal | None = None
+        self._waiting: dict[int, asyncio.Future[None]] = {}
+        """Who waits until the disk has his request, by its number."""
+        self._begun: set[Request] = set()
+        self._pinned = 0
+        self._failures = Occasional()
+        account.is_durable = True
+        account.held = lambda: self.spans
+
+    def open(self, journal: Journal) -> None:
+        """Take up what an earlier run has left."""
+        self._journal = journal
+        asyncio.get_running_loop().add_reader(journal.fileno(), self._hear)
+        self._account.offered += journal.spans + journal.lost
+        if journal.spans:
+            self._logger.info(f"{journal.spans} spans in {journal.requests} batches are on disk from an earlier run")
+        if journal.torn:
+            self._logger.info(f"{journal.torn} bytes were not wholly written when the last run ended, and not promised")
+        for what in journal.damage:
+            self._logger.error(f"spans lost ({Reason.DAMAGED.replace('_', ' ')}): {what}")
+        if journal.lost:
+            self._account.failed[Reason.DAMAGED] += journal.lost
+
+    async def close(self) -> None:
+        """Let go of the disk. What is held stays there."""
+        if self._journal is None:
+            return
+        asyncio.get_running_loop().remove_reader(self._journal.fileno())
+        await asyncio.to_thread(self._journal.close)
+        self._collect(self._journal)
+
+    @property
+    def spans(self) -> int:
+        """Spans that are held."""
+        return self._journal.spans if self._journal else 0
+
+    @property
+    def disk(self) -> int:
+        """Bytes of disk that are used."""
+        return self._journal.disk if self._journal else 0
+
+    @property
+    def size(self) -> int:
+        """What is held, in units of the sizer."""
+        if self._journal is None:
+            return 0
+        if self._config.sizer is Sizer.REQUESTS:
+            return self._journal.requests
+        return units(self._config, self._journal.spans, self._journal.size)
+
+    @property
+    def pinned(self) -> int:
+        """What is held, in bytes of memory."""
+        return self._pinned + (self._journal.cached if self._journal else 0)
+
+    @property
+    def fresh(self) -> int:
+        """Requests that were never begun."""
+        return self._journal.ready if self._journal else 0
+
+    @property
+    def begun(self) -> int:
+        """Requests that were begun and are not finished."""
+        return self._journal.requests - self._journal.ready if self._journal else 0
+
+    @property
+    def held(self) -> frozenset[Request]:
+        """Nothing that would be lost with this process."""
+        return frozenset()
+
+    def check(self, request: Request) -> None:
+        """Raise `PermanentError` for a request that would never fit."""
+        size = request.parts[0].size
+        if self._journal and size > self._journal.largest:
+            raise TooLargeError(f"a batch of {size} bytes is larger than the storage takes: {self._journal.largest}")
+
+    def obstacle(self, request: Request) -> str | None:
+        """Say why there is no room for a request now."""
+        return self._journal.obstacle(request.parts[0]) if self._journal else "the exporter has not started"
+
+    async def append(self, request: Request) -> None:
+        """Take a request, which is on disk then. Raises `RetryableError`.
+
+        Whoever is cancelled here hears of it once it is known that the disk does not have the request. Otherwise it is
+        taken.
+        """
+        if self._journal is None:
+            raise RetryableError("the exporter has not started")
+        try:
+            number = self._journal.submit(request.parts[0])
+        except ValueError as error:
+            raise RetryableError(str(error)) from error
+        written = self._waiting[number] = asyncio.get_running_loop().create_future()
+        cancelled = False
+        while not written.done():
+            try:
+                await asyncio.wait([written])
+            except asyncio.CancelledError:
+                cancelled = True
+        if cancelled and written.exception() is not None:
+            raise asyncio.CancelledError
+        written.result()
+
+    async def begin(self) -> Request | None:
+        """Give the oldest fresh request. `None` if there is none, or it cannot be read for now."""
+        entry = self._journal.take() if self._journal else None
+        if entry is None:
+            return None
+        count = units(self._config, len(entry), entry.size)
+        try:
+            batch = entry.read() if entry.is_cached else await asyncio.to_thread(entry.read)
+            request = Request(batch, count)
+        except MalformedInput as error:
+            request = Request.damaged(len(entry), count, PermanentError(str(error)))
+        except OSError as error:
+            self._report_unread(entry, error)
+            return None
+        request.key = entry.id
+        request.offered = True
+        self._begun.add(request)
+        self._pinned += request.pinned
+        return request
+
+    def remove(self, request: Request) -> None:
+        """Forget a request that was begun."""
+        if request in self._begun and self._journal and request.key is not None:
+            self._begun.discard(request)
+            self._pinned -= request.pinned
+            self._journal.finish(request.key)
+
+    def _hear(self) -> None:
+        """Look what the journal has to say: it has rung."""
+        if self._journal:
+            self._journal.clear()
+            self._collect(self._journal)
+            self._heard()
+
+    def _collect(self, journal: Journal) -> None:
+        for number, why in journal.outcomes():
+            written = self._waiting.pop(number)
+            if why is None:
+                written.set_result(None)
+                continue
+            written.set_exception(RetryableError(why))
+            if (note := self._failures.note()) is not None:
+                self._logger.error(f"spans are refused: {why}{note}")
+
+    def _report_unread(self, entry: JournalEntry, error: OSError) -> None:
+        self._logger.error(
+            f"{len(entry)} spans cannot be read from disk, where they stay until the next start: {error}"
+        )

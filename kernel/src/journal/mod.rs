@@ -1,0 +1,295 @@
+//! A queue of batches on disk: what is appended is kept until it is finished, over crashes and restarts.
+//!
+//! Batches are appended to segments ([`segment`]) as they are, by a thread of the journal's own. It takes whatever waits,
+//! writes it, has the disk confirm it once for all, and only then tells those who wait. Batches are taken out in the order
+//! of their arrival and marked when they are finished; a segment whose batches are all finished is removed. What an
+//! earlier run has left is found again by [`recovery`], and comes first.
+//!
+//! The contents of batches stay in memory up to a bound, so that a queue that is worked off is never read from disk.
+
+mod format;
+mod load;
+mod lock;
+mod promise;
+mod recovery;
+mod segment;
+mod writer;
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use self::format::{HEADS, RECORD};
+pub use self::load::Load;
+use self::promise::Promise;
+pub use self::recovery::Report;
+use self::segment::{Records, Unreadable};
+use self::writer::Writer;
+use crate::plan::Wake;
+use crate::rope::SpanBatch;
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Created if it is not there; its parent has to be.
+    pub directory: PathBuf,
+    /// The most bytes on disk; 0 is no bound.
+    pub max_bytes: u64,
+    /// Whether the disk has to confirm what was written. Without it, what was acknowledged survives the end of the
+    /// process and not that of the machine.
+    pub fsync: bool,
+    /// The most that is held: requests, spans and their bytes.
+    pub most: Load,
+    /// How much of the contents may stay in memory as well.
+    pub cache_bytes: usize,
+}
+
+/// A batch that was taken out.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub id: u64,
+    pub spans: usize,
+    /// Bytes on the wire.
+    pub size: usize,
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+struct Place {
+    records: Arc<Records>,
+    at: u64,
+    /// The contents, if memory holds them as well.
+    cached: Option<SpanBatch>,
+}
+
+/// Why a batch is not appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no room for it now.
+    Full(&'static str),
+    /// It would not fit if there were nothing else.
+    TooLarge,
+    Closed,
+    /// The disk did not take it.
+    Failed(String),
+}
+
+/// Why the contents of a batch are not there.
+#[derive(Debug)]
+pub enum Lost {
+    /// They never will be.
+    Damaged,
+    Failed(io::Error),
+}
+
+/// Told what became of a batch.
+pub type Done = Box<dyn FnOnce(Result<(), Refused>) + Send>;
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(what) => write!(f, "{what} is full"),
+            Self::TooLarge => f.write_str("the batch is larger than the storage takes"),
+            Self::Closed => f.write_str("the exporter is shutting down"),
+            Self::Failed(why) => write!(f, "the sending queue cannot write: {why}"),
+        }
+    }
+}
+
+pub struct Journal {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// What went wrong before it was opened.
+    pub report: Report,
+}
+
+struct Shared {
+    settings: Settings,
+    state: Mutex<State>,
+    /// Rung for the writer.
+    work: Condvar,
+    wake: Wake,
+}
+
+#[derive(Default)]
+struct State {
+    ready: VecDeque<Entry>,
+    /// Taken out and not finished.
+    begun: HashMap<u64, Entry>,
+    /// What waits for the writer.
+    submitted: Vec<(SpanBatch, Promise)>,
+    finished: Vec<Entry>,
+    closing: bool,
+    /// What is on disk and not finished.
+    held: Load,
+    /// What was submitted and is not on disk yet.
+    entering: Load,
+    cached: usize,
+    /// Bytes of all segments.
+    disk: u64,
+    /// Marks that could not be written: what they stand for would be delivered again.
+    unmarked: u64,
+}
+
+impl Journal {
+    /// Opens a directory, which nobody else may have open, and takes up what is in it. `wake` is called when there is
+    /// something to take, and when somebody was told what became of a batch.
+    pub fn open(settings: Settings, wake: Wake) -> io::Result<Self> {
+        match DirBuilder::new().mode(0o700).create(&settings.directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        let lock = lock::take(&settings.directory)?;
+        let mut found = recovery::recover(&settings.directory)?;
+        let report = std::mem::take(&mut found.report);
+        let (writer, ready) = Writer::new(found, lock);
+        let held = ready.iter().map(Load::of_entry).fold(Load::default(), Load::plus);
+        let state = State { ready, held, disk: writer.disk(), ..State::default() };
+        let shared = Arc::new(Shared { settings, state: Mutex::new(state), work: Condvar::new(), wake });
+        let running = shared.clone();
+        let thread = thread::Builder::new().name("spanmill-journal".to_owned()).spawn(move || writer.run(&running))?;
+        Ok(Self { shared, writer: Mutex::new(Some(thread)), report })
+    }
+
+    /// The bytes of the largest batch that may be appended.
+    pub fn largest(&self) -> u64 {
+        let Settings { max_bytes, most, .. } = &self.shared.settings;
+        let on_disk = if *max_bytes == 0 { u64::MAX } else { *max_bytes };
+        on_disk.saturating_sub((HEADS + RECORD) as u64).min(most.bytes).min(u32::MAX.into())
+    }
+
+    /// Whether there is room for a batch now.
+    pub fn has_room(&self, batch: &SpanBatch) -> Result<(), Refused> {
+        self.shared.room(&self.shared.state(), Load::of(batch))
+    }
+
+    /// Appends a batch. `done` is called once it is on disk, or could not be written.
+    pub fn submit(&self, batch: SpanBatch, done: Done) -> Result<(), Refused> {
+        let load = Load::of(&batch);
+        let mut state = self.shared.state();
+        if load.bytes > self.largest() {
+            return Err(Refused::TooLarge);
+        }
+        self.shared.room(&state, load)?;
+        state.entering = state.entering.plus(load);
+        state.submitted.push((batch, Promise::new(done)));
+        drop(state);
+        self.shared.work.notify_one();
+        Ok(())
+    }
+
+    /// Takes the oldest batch out. It stays on disk until it is finished.
+    pub fn take(&self) -> Option<Entry> {
+        let mut state = self.shared.state();
+        let entry = state.ready.pop_front()?;
+        state.cached -= entry.place.cached.as_ref().map_or(0, SpanBatch::pinned);
+        state.begun.insert(entry.id, entry.without_contents());
+        Some(entry)
+    }
+
+    /// Notes that a batch that was taken out needs not be kept any longer.
+    pub fn finish(&self, id: u64) {
+        let mut state = self.shared.state();
+        if let Some(entry) = state.begun.remove(&id) {
+            state.held = state.held.minus(Load::of_entry(&entry));
+            state.finished.push(entry);
+            drop(state);
+            self.shared.work.notify_one();
+        }
+    }
+
+    /// What is held and not finished.
+    pub fn held(&self) -> Load {
+        self.shared.state().held
+    }
+
+    /// How many batches can be taken.
+    pub fn ready(&self) -> usize {
+        self.shared.state().ready.len()
+    }
+
+    /// Bytes of all files of records.
+    pub fn disk(&self) -> u64 {
+        self.shared.state().disk
+    }
+
+    /// Bytes of contents that memory holds as well.
+    pub fn cached(&self) -> usize {
+        self.shared.state().cached
+    }
+
+    /// Batches that would be delivered again after a crash, because it could not be noted that they are finished.
+    pub fn unmarked(&self) -> u64 {
+        self.shared.state().unmarked
+    }
+
+    /// Refuses from now on, writes what was submitted, and lets go of the directory. May be called twice.
+    pub fn close(&self) {
+        self.shared.state().closing = true;
+        self.shared.work.notify_one();
+        if let Some(thread) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Entry {
+    fn without_contents(&self) -> Self {
+        let place = Place { cached: None, records: self.place.records.clone(), at: self.place.at };
+        Self { place, ..*self }
+    }
+
+    /// Whether `read` need not ask the disk.
+    pub fn is_cached(&self) -> bool {
+        self.place.cached.is_some()
+    }
+
+    /// The contents.
+    pub fn read(&self) -> Result<SpanBatch, Lost> {
+        if let Some(batch) = &self.place.cached {
+            return Ok(batch.clone());
+        }
+        let (_, payload) = self.place.records.read(self.place.at, self.id).map_err(|error| match error {
+            Unreadable::Damaged => Lost::Damaged,
+            Unreadable::Failed(error) => Lost::Failed(error),
+        })?;
+        match SpanBatch::decode(payload, None) {
+            Ok(batch) if batch.len() == self.spans => Ok(batch),
+            _ => Err(Lost::Damaged),
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn room(&self, state: &State, load: Load) -> Result<(), Refused> {
+        if state.closing {
+            return Err(Refused::Closed);
+        }
+        if !state.held.plus(state.entering).plus(load).within(self.settings.most) {
+            return Err(Refused::Full("sending queue"));
+        }
+        let entering = state.entering.plus(load);
+        let disk = state.disk + entering.bytes + (HEADS + RECORD) as u64 * entering.requests;
+        if self.settings.max_bytes > 0 && disk > self.settings.max_bytes {
+            return Err(Refused::Full("the sending queue's storage"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! `Journal` and `JournalEntry`: the queue on disk as Python sees it.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::exceptions::{PyBlockingIOError, PyValueError};
+use pyo3::prelude::*;
+
+use super::batch::SpanBatch;
+use super::errors::MalformedInput;
+use super::guarded;
+use super::plan::Bell;
+use crate::journal::{self, Load, Lost, Settings};
+
+/// What became of batches, by the numbers that `submit` gave: nothing, or why they were not written.
+type Outcomes = Vec<(u64, Option<String>)>;
+
+#[pyclass(frozen, module = "collector._kernel")]
+pub struct Journal {
+    journal: journal::Journal,
+    bell: Bell,
+    outcomes: Arc<Mutex<Outcomes>>,
+    submitted: AtomicU64,
+}
+
+#[pymethods]
+impl Journal {
+    #[new]
+    #[pyo3(signature = (directory, *, max_bytes, fsync, max_requests, max_spans, max_size, cache_bytes))]
+    #[allow(clippy::too_many_arguments)] // Python calls it by name
+    fn new(
+        py: Python<'_>,
+        directory: PathBuf,
+        max_bytes: u64,
+        fsync: bool,
+        max_requests: u64,
+        max_spans: u64,
+        max_size: u64,
+        cache_bytes: usize,
+    ) -> PyResult<Self> {
+        let most = Load { requests: max_requests, spans: max_spans, bytes: max_size };
+        let settings = Settings { directory, max_bytes, fsync, most, cache_bytes };
+        let bell = Bell::hang()?;
+        let wake = bell.wake();
+        let opened = py.detach(|| journal::Journal::open(settings, wake));
+        let journal = opened.map_err(|error| match error.kind() {
+            std::io::ErrorKind::WouldBlock => PyBlockingIOError::new_err(error.to_string()),
+            _ => error.into(),
+        })?;
+        Ok(Self { journal, bell, outcomes: Arc::default(), submitted: AtomicU64::new(0) })
+    }
+
+    fn fileno(&self) -> i32 {
+        self.bell.fileno()
+    }
+
+    /// Empties the descriptor. Before what is there is taken, or a wake-up could be lost.
+    fn clear(&self) {
+        self.bell.clear();
+    }
+
+    fn submit(&self, batch: &SpanBatch) -> PyResult<u64> {
+        let number = self.submitted.fetch_add(1, Ordering::Relaxed);
+        let outcomes = self.outcomes.clone();
+        let done = Box::new(move |outcome: Result<(), journal::Refused>| {
+            let why = outcome.err().map(|refused| refused.to_string());
+            outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((number, why));
+        });
+        self.journal.submit(batch.0.clone(), done).map_err(|refused| PyValueError::new_err(refused.to_string()))?;
+        Ok(number)
+    }
+
+    fn obstacle(&self, batch: &SpanBatch) -> Option<String> {
+        self.journal.has_room(&batch.0).err().map(|refused| refused.to_string())
+    }
+
+    fn outcomes(&self) -> Outcomes {
+        std::mem::take(&mut *self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn take(&self) -> Option<JournalEntry> {
+        self.journal.take().map(JournalEntry)
+    }
+
+    fn finish(&self, id: u64) {
+        self.journal.finish(id);
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.journal.close());
+    }
+
+    #[getter]
+    fn largest(&self) -> u64 {
+        self.journal.largest()
+    }
+
+    #[getter]
+    fn ready(&self) -> usize {
+        self.journal.ready()
+    }
+
+    #[getter]
+    fn requests(&self) -> u64 {
+        self.journal.held().requests
+    }
+
+    #[getter]
+    fn spans(&self) -> u64 {
+        self.journal.held().spans
+    }
+
+    #[getter]
+    fn size(&self) -> u64 {
+        self.journal.held().bytes
+    }
+
+    #[getter]
+    fn disk(&self) -> u64 {
+        self.journal.disk()
+    }
+
+    #[getter]
+    fn cached(&self) -> usize {
+        self.journal.cached()
+    }
+
+    #[getter]
+    fn unmarked(&self) -> u64 {
+        self.journal.unmarked()
+    }
+
+    #[getter]
+    fn damage(&self) -> Vec<String> {
+        self.journal.report.what.clone()
+    }
+
+    #[getter]
+    fn lost(&self) -> u64 {
+        self.journal.report.lost
+    }
+
+    #[getter]
+    fn torn(&self) -> u64 {
+        self.journal.report.torn
+    }
+}
+
+#[pyclass(frozen, module = "collector._kernel")]
+pub struct JournalEntry(journal::Entry);
+
+#[pymethods]
+impl JournalEntry {
+    #[getter]
+    fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    fn __len__(&self) -> usize {
+        self.0.spans
+    }
+
+    #[getter]
+    fn size(&self) -> usize {
+        self.0.size
+    }
+
+    #[getter]
+    fn is_cached(&self) -> bool {
+        self.0.is_cached()
+    }
+
+    fn read(&self, py: Python<'_>) -> PyResult<SpanBatch> {
+        let size = if self.0.is_cached() { 0 } else { usize::MAX };
+        guarded(py, size, || self.0.read())?.map(SpanBatch).map_err(|lost| match lost {
+            Lost::Damaged => MalformedInput::new_err("the record on disk is damaged"),
+            Lost::Failed(error) => error.into(),
+        })
+    }
+}
