@@ -93,6 +93,8 @@ class SpanBatch:
         """The batch as one contiguous `ExportTraceServiceRequest`."""
     def to_json(self) -> bytes:
         """The batch as one OTLP/JSON object, without a line end."""
+    def merged(self) -> SpanBatch:
+        """The same spans with each resource and scope written once, if that is worth a copy."""
     def split(self, max_spans: int = 0, max_bytes: int = 0) -> list[SpanBatch]:
         """Cut at span boundaries, in order, into parts within both bounds; 0 is no bound.
 

@@ -19,9 +19,9 @@ sense and are off until they are asked for.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta
+from msgspec import Meta
 
 from collector.config.types import Config, Duration, FieldError, NonNegativeInt, PositiveInt, Section
 
@@ -67,6 +67,43 @@ class RetryConfig(Config):
                     )
 
 
+class PartitionConfig(Config):
+    """Which requests are gathered apart."""
+
+    metadata_keys: list[str] = []
+    """Not supported yet: a batch of its own for each combination of these headers."""
+
+    def __post_init__(self) -> None:
+        """Check what the fields' types cannot say."""
+        if self.metadata_keys:
+            raise FieldError("metadata_keys", "not supported yet: remove this line to gather all requests together")
+
+
+class QueueBatchConfig(Config):
+    """How requests are gathered between the queue and the backend."""
+
+    enabled: bool = True
+    """Gather at all."""
+    flush_timeout: Duration = Duration.parse("200ms")
+    """How long the first request of a batch waits for others."""
+    min_size: NonNegativeInt = 8192
+    """What makes a batch leave at once, in units of `sizer`."""
+    max_size: NonNegativeInt = 0
+    """The most in a batch, in units of `sizer`; 0 is no limit. Whatever it says, no batch is gathered that is larger
+    than 3.5 MiB, so that it fits the 4 MiB that a gRPC server takes in one message."""
+    sizer: Literal["items", "bytes"] | None = None
+    """What `min_size` and `max_size` count: `items` (spans) or `bytes`. Without it what the queue counts, or spans."""
+    partition: Section[PartitionConfig] = None
+    """Which requests are gathered apart."""
+
+    def __post_init__(self) -> None:
+        """Check what the fields' types cannot say."""
+        if self.flush_timeout <= 0:
+            raise FieldError("flush_timeout", f"must be more than 0, got {self.flush_timeout}")
+        if 0 < self.max_size < self.min_size:
+            raise FieldError("max_size", f"must be at least min_size {self.min_size}, or 0, got {self.max_size}")
+
+
 class QueueConfig(Config):
     """The queue between pipelines and the backend. Batches count against its bounds until they are finished."""
 
@@ -85,8 +122,9 @@ class QueueConfig(Config):
     storage: str | None = None
     """The id of an extension such as `file_storage`, which keeps the queue on disk. Spans are then taken once the disk
     has them, and outlive the process. `max_bytes` bounds what is in memory as well, 32 MiB at most."""
-    batch: Any = UNSET
-    """Not supported yet: batching inside the queue. Use the `batch` processor."""
+    batch: Section[QueueBatchConfig] = None
+    """How requests are gathered on their way out of the queue, in place of the `batch` processor; off unless the
+    section is there."""
 
     def __post_init__(self) -> None:
         """Check what the fields' types cannot say."""
@@ -94,8 +132,22 @@ class QueueConfig(Config):
             raise FieldError("storage", "must be the id of an extension such as file_storage")
         if self.storage is not None and self.wait_for_result:
             raise FieldError("wait_for_result", "cannot be had with storage: spans are taken once the disk has them")
-        if self.batch is not UNSET and self.batch != {"enabled": False}:
-            raise FieldError("batch", "not supported yet: put the `batch` processor at the end of the pipeline instead")
+        if self.gathers and self.batch_sizer is self.sizer and self.gathers.min_size > self.queue_size:
+            raise FieldError(
+                "batch::min_size", f"must be at most queue_size {self.queue_size}, got {self.gathers.min_size}"
+            )
+
+    @property
+    def gathers(self) -> QueueBatchConfig | None:
+        """How requests are gathered, if they are."""
+        return self.batch if self.batch and self.batch.enabled else None
+
+    @property
+    def batch_sizer(self) -> Sizer:
+        """What the bounds of batches count."""
+        if self.batch and self.batch.sizer:
+            return Sizer(self.batch.sizer)
+        return Sizer.ITEMS if self.sizer is Sizer.REQUESTS else self.sizer
 
 
 class SendingConfig(Config):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Sequence
 
 from collector.component import Delivery
 from collector.errors import ConsumeError, PermanentError
@@ -28,6 +29,7 @@ class Request:
         "errors",
         "failed",
         "finished",
+        "is_bundled",
         "is_fresh",
         "key",
         "offered",
@@ -35,6 +37,7 @@ class Request:
         "pinned",
         "result",
         "retry",
+        "sources",
         "spans",
         "units",
     )
@@ -61,6 +64,10 @@ class Request:
         """Whether the one who waited has gone."""
         self.is_fresh = False
         """Whether it waits for its first attempt."""
+        self.is_bundled = False
+        """Whether it is sent as part of another request."""
+        self.sources: tuple[Request, ...] = ()
+        """The requests that are sent together as this one."""
         self.key: int | None = None
         """Its number in a journal on disk, which keeps it until it is finished."""
         self.finished = False
@@ -80,6 +87,18 @@ class Request:
         request.failed[Reason.DAMAGED] = spans
         request.errors[Reason.DAMAGED] = error
         return request
+
+    @classmethod
+    def bundle(cls, sources: Sequence[Request], parts: Sequence[SpanBatch]) -> Request:
+        """Make one request of several, which are finished with it."""
+        bundle = cls(parts[0])
+        bundle.parts.extend(parts[1:])
+        bundle.sources = tuple(sources)
+        for source in sources:
+            source.is_bundled = True
+        bundle.spans = sum(source.spans for source in sources)
+        bundle.offered = True
+        return bundle
 
     @property
     def untouched(self) -> bool:
@@ -111,6 +130,13 @@ class Request:
         """Note that everything that is left is given up."""
         while self.parts:
             self.fail(reason, error)
+
+    def hand_back(self, spans: int) -> None:
+        """Forget so many of the spans that failed, for whatever reason: somebody else keeps them."""
+        for reason in list(self.failed):
+            share = min(spans, self.failed[reason])
+            self.failed[reason] -= share
+            spans -= share
 
     def halve(self) -> bool:
         """Cut the first part in two. False if it is a single span."""

@@ -5,16 +5,10 @@
                  └──── wait for retry ◀──┘
 
 Without a queue the caller's own await runs the whole chain and hears its end. With one, the batch is taken as soon as
-it is in the queue, unless `wait_for_result` is set. How an attempt ends decides what is next:
-
-    delivered                       done; spans that the backend rejected are counted as `rejected_in_success`
-    RetryableError, or no answer    again after a wait, within `max_elapsed_time`
-    TooLargeError                   again in two halves; a single span is set aside
-    PermanentError                  given up
-    anything else                   a bug in the exporter: given up
+it is in the queue, unless `wait_for_result` is set. How an attempt ends decides what is next: see `attempts.py`.
 
 A queue whose settings name a `storage` is on disk. The batch is taken then once the disk has it, and at shutdown it
-stays there.
+stays there. With `batch`, requests are gathered on their way out of the queue.
 
 Every span that was offered is delivered, failed for a reason, or held; see `ExporterAccount`.
 """
@@ -25,19 +19,19 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
-from collector.component import Delivery, Exporter, Host, Reference, Settings
+from collector.component import Exporter, Host, Reference, Settings
 from collector.config.types import Config
-from collector.errors import ComponentError, ConsumeError, PermanentError, RetryableError, StartError, TooLargeError
+from collector.errors import ConsumeError, RetryableError, StartError
 from collector.ledger import ExporterAccount, Reason
-from collector.sending.config import QueueConfig, RetryConfig, SendingConfig
+from collector.sending.attempts import Attempts
+from collector.sending.config import QueueConfig, SendingConfig
 from collector.sending.disk import DiskStore, bounds
-from collector.sending.outage import Outage
+from collector.sending.gathering import Gatherer, Gathering
 from collector.sending.queue import SendingQueue
 from collector.sending.request import Request
-from collector.sending.retry import RetryPolicy
-from collector.spans import SpanBatch, first_span
+from collector.spans import SpanBatch
 from collector.storage import Storage
 from collector.telemetry.metrics import MetricKind, Sample
 from collector.telemetry.occasional import Occasional
@@ -50,36 +44,35 @@ _LAST_MOMENT = 1.0
 """Seconds that attempts get to end once they are cancelled."""
 
 
+class Requests(Protocol):
+    """Where consumers get what to send."""
+
+    async def get(self) -> Request | None:
+        """Wait for a request. `None` when there will be none any more."""
+
+
 class Sender:
     """Stands before one exporter. An exporter whose settings are no `SendingConfig` is called directly."""
 
     def __init__(self, exporter: Exporter, config: Config, settings: Settings[ExporterAccount]) -> None:
         sending = config if isinstance(config, SendingConfig) else None
-        queue = sending.sending_queue if sending else None
         self.exporter = exporter
-        self.in_flight = 0
-        """Attempts that are under way."""
-        self._timeout = (sending.timeout or None) if sending else None
-        self._policy = RetryPolicy(sending.retry_on_failure if sending else RetryConfig(enabled=False))
-        self._num_consumers = queue.num_consumers if queue else 0
-        self._wait_for_result = queue is not None and queue.wait_for_result
-        self._outage = Outage(patience=max(1, self._num_consumers))
+        self._config = queue = sending.sending_queue if sending else None
+        self._id = settings.id
+        self._logger = settings.logger
         self._account = settings.account
         self._account.held = lambda: self._held
-        self._storage = queue.storage if queue else None
+        self._held = 0
+        self._attempts = Attempts(exporter, sending, self._take_over, self._look_again)
         self._disk: DiskStore | None = None
         if queue and queue.storage:
-            self._disk = DiskStore(queue, settings.account, settings.logger, self._heard)
-        self._queue = SendingQueue(queue, self._admits, self._disk) if queue else None
-        self._config = queue
-        self._id = settings.id
-        self._held = 0
+            self._disk = DiskStore(queue, settings.account, settings.logger, self._look_again)
+        self._queue = SendingQueue(queue, self._attempts.admits, self._disk) if queue else None
         self._ours: set[Request] = set()
         """Requests that this sender answers for."""
-        self._logger = settings.logger
-        self._bugs = Occasional()
+        self._bundles: set[Request] = set()
+        """Requests that are made of others."""
         self._losses: defaultdict[Reason, Occasional] = defaultdict(Occasional)
-        self._advice = Occasional()
         self._closing = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         if self._queue:
@@ -96,22 +89,34 @@ class Sender:
         return self._queue.capacity if self._queue else None
 
     @property
+    def in_flight(self) -> int:
+        """Attempts that are under way."""
+        return self._attempts.in_flight
+
+    @property
     def is_durable(self) -> bool:
         """Whether what the queue holds survives the process."""
         return self._disk is not None
 
     def references(self) -> list[Reference]:
         """The extension that keeps the queue on disk."""
-        return [Reference(_STORAGE, self._storage, Storage)] if self._storage else []
+        storage = self._config.storage if self._config else None
+        return [Reference(_STORAGE, storage, Storage)] if storage else []
 
     async def start(self, host: Host) -> None:
         """Start the exporter and the consumers of the queue. Raises `StartError`."""
         await self.exporter.start(host)
-        if self._disk and self._config:
+        if self._queue is None or self._config is None:
+            return
+        if self._disk:
             await self._open(self._disk, self._config, host)
-        if self._queue:
-            for _ in range(self._num_consumers):
-                self._spawn(self._consume_queue(self._queue))
+        requests: Requests = self._queue
+        if gathers := self._config.gathers:
+            gatherer = Gatherer(self._queue, Gathering(gathers, self._config.batch_sizer), self._bundles)
+            self._spawn(gatherer.run(self._config.num_consumers))
+            requests = gatherer
+        for _ in range(self._config.num_consumers):
+            self._spawn(self._consume_queue(self._queue, requests))
 
     async def consume(self, batch: SpanBatch) -> None:
         """Take the batch into the queue, or deliver it. Raises `ConsumeError`."""
@@ -122,7 +127,7 @@ class Sender:
             return
         try:
             request = self._queue.request(batch)
-            if self._wait_for_result:
+            if self._config and self._config.wait_for_result:
                 request.result = asyncio.get_running_loop().create_future()
             await self._queue.put(request)
         except ConsumeError:
@@ -141,6 +146,7 @@ class Sender:
         When it is cancelled, what is still held is booked as lost.
         """
         self._closing.set()
+        self._attempts.last = self._disk is None
         if self._queue:
             self._queue.close()
         try:
@@ -164,17 +170,17 @@ class Sender:
         except StartError as error:
             raise StartError(error.args[0], path=_STORAGE) from error
 
-    def _heard(self) -> None:
-        """Look again: the disk has something to begin, or room for more."""
+    def _look_again(self) -> None:
+        """Have the queue look for what may begin, and for who may come in: the backend or the disk has spoken."""
         if self._queue:
             self._queue.wake()
             self._queue.make_way()
 
     # --- from the queue to the exporter
 
-    async def _consume_queue(self, queue: SendingQueue) -> None:
-        while (request := await queue.get()) is not None:
-            wait = await self._work(request)
+    async def _consume_queue(self, queue: SendingQueue, requests: Requests) -> None:
+        while (request := await requests.get()) is not None:
+            wait = await self._attempts.work(request)
             if wait is None:
                 self._settle(request)
             else:
@@ -183,7 +189,7 @@ class Sender:
     async def _send_now(self, request: Request) -> None:
         """Work on a request until it is finished. Raises its error if all of it failed and nobody holds it."""
         try:
-            while (wait := await self._work(request)) is not None:
+            while (wait := await self._attempts.work(request)) is not None:
                 await self._pause(wait)
         except asyncio.CancelledError:
             if request.untouched or request.offered:
@@ -194,92 +200,6 @@ class Sender:
             return
         self._settle(request)
 
-    async def _work(self, request: Request) -> float | None:
-        """Send part after part. Gives the seconds to wait before going on, or `None` when all are finished."""
-        while request.parts:
-            try:
-                wait = await self._attempt(request)
-            except Exception as error:
-                if (note := self._bugs.note()) is not None:
-                    self._logger.error(f"a bug in the exporter: {type(error).__name__} escaped{note}", exc_info=error)
-                request.fail_all(Reason.COMPONENT_ERROR, ComponentError(f"{type(error).__name__}: {error}"))
-                return None
-            if wait is not None:
-                return wait
-        return None
-
-    async def _attempt(self, request: Request) -> float | None:
-        """Try the first part once. Gives the seconds to wait before the next attempt, if it needs one."""
-        if request.abandoned:
-            if request.untouched:
-                request.parts.clear()
-                return None
-            # The backend took a part before the caller could leave, so the rest is ours as well.
-            request.abandoned = False
-            self._offer(request)
-            _tell(request)
-        now = asyncio.get_running_loop().time
-        if request.began_at is None:
-            request.began_at = now()
-        if request.attempts:
-            self._account.retries += 1
-        self.in_flight += 1
-        try:
-            async with asyncio.timeout(self._timeout) as request.attempt:
-                delivery = await self.exporter.export(request.parts[0])
-            self._answered(now())
-            self._deliver(request, delivery)
-        except TooLargeError as error:
-            self._answered(now())
-            self._cut(request, error)
-        except ComponentError as error:
-            request.fail(Reason.COMPONENT_ERROR, error)
-        except PermanentError as error:
-            self._answered(now())
-            request.fail(Reason.REFUSED, error)
-        except RetryableError as error:
-            return self._again(request, error, now())
-        except TimeoutError:
-            if request.attempt is None or not request.attempt.expired():
-                raise  # a bug: the exporter's own waits are none of ours
-            if request.abandoned:
-                request.parts.clear()
-                return None
-            return self._again(request, RetryableError(f"no answer within {self._timeout}"), now())
-        finally:
-            self.in_flight -= 1
-            request.attempt = None
-        return None
-
-    def _deliver(self, request: Request, delivery: Delivery) -> None:
-        request.deliver(delivery)
-        if delivery.message and not delivery.rejected and (note := self._advice.note()) is not None:
-            self._logger.warning(f"the backend took the spans and says: {delivery.message}{note}")
-
-    def _cut(self, request: Request, error: TooLargeError) -> None:
-        if not request.halve():
-            which = first_span(request.parts[0])
-            request.fail(Reason.TOO_LARGE, TooLargeError(f"{which} of {request.parts[0].size} bytes: {error}"))
-
-    def _again(self, request: Request, error: RetryableError, now: float) -> float | None:
-        """Decide on a part that the backend did not take for now."""
-        if request.abandoned and request.untouched:
-            request.parts.clear()
-            return None
-        began_at = now if request.began_at is None else request.began_at
-        request.attempts += 1
-        wait = self._policy.wait(request.attempts, error, now - began_at)
-        announce = self._outage.failed(now)
-        if wait is not None and self._closing.is_set() and not self._disk:
-            request.fail(Reason.SHUTDOWN, error)
-            return None
-        if wait is None:
-            request.fail(Reason.RETRIES_EXHAUSTED, error)
-            return None
-        if announce:
-            self._logger.warning(f"cannot deliver, will keep trying: {error}")
-        return wait
-
     async def _pause(self, wait: float) -> None:
         """Wait, or until shutdown begins."""
         try:
@@ -287,19 +207,6 @@ class Sender:
                 await self._closing.wait()
         except TimeoutError:
             pass
-
-    def _admits(self, begun: int) -> bool:
-        return self._outage.admits(begun, asyncio.get_running_loop().time())
-
-    def _answered(self, now: float) -> None:
-        if not self._outage.present:
-            return
-        if recovery := self._outage.answered(now):
-            self._logger.info(
-                f"delivers again, after {recovery.failures} failed attempts in {recovery.seconds:.1f} seconds"
-            )
-        if self._queue:
-            self._queue.wake()
 
     # --- who answers for a request
 
@@ -310,26 +217,30 @@ class Sender:
         self._held += request.spans
         self._ours.add(request)
 
+    def _take_over(self, request: Request) -> None:
+        """Answer for a request whose caller has gone."""
+        self._offer(request)
+        _tell(request)
+
     async def _outcome(self, queue: SendingQueue, request: Request, result: asyncio.Future[None]) -> None:
         """Wait until a request is finished. Raises its error if all of it failed."""
         try:
             await result
         except asyncio.CancelledError:
-            await self._leave(queue, request)
-            if request.untouched:
+            if await self._leave(queue, request):
                 raise
 
-    async def _leave(self, queue: SendingQueue, request: Request) -> None:
-        """Take a request back from the queue. If the backend has taken something of it, it stays."""
+    async def _leave(self, queue: SendingQueue, request: Request) -> bool:
+        """Take a request back from the queue. False if the backend has something of it, or may have: then it stays."""
         if request.finished:
-            return
-        if not request.untouched:
+            return request.untouched
+        if request.is_bundled or not request.untouched:
             request.result = None
             self._offer(request)
-            return
+            return False
         if queue.withdraw(request):
             request.finished = True
-            return
+            return True
         request.abandoned = True
         if request.attempt:
             request.attempt.reschedule(asyncio.get_running_loop().time())
@@ -338,17 +249,21 @@ class Sender:
         while not ended.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([ended])
+        return request.untouched
 
     def _settle(self, request: Request) -> None:
         """Book a finished request, once. Raises the error of one that all failed and that nobody else holds."""
         if request.finished:
             return
         request.finished = True
-        if self._queue:
-            self._queue.finish(request)
-        if request in self._ours:
-            self._held -= request.spans
-            self._ours.discard(request)
+        for source in request.sources or (request,):
+            if self._queue:
+                self._queue.finish(source)
+        if request.sources:
+            self._bundles.discard(request)
+            self._settle_sources(request)
+        elif request in self._ours:
+            self._let_go(request)
         elif request.offered:
             pass  # the disk has counted it
         elif request.abandoned and request.untouched:
@@ -365,11 +280,33 @@ class Sender:
         self._report(request)
         _tell(request)
 
+    def _settle_sources(self, bundle: Request) -> None:
+        """Tell those who wait for a part of a bundle. If all of it failed, they keep theirs."""
+        for source in bundle.sources:
+            source.finished = True
+            if source in self._ours:
+                self._let_go(source)
+            elif not source.offered and bundle.refused and source.result:
+                if not source.result.done():
+                    source.result.set_exception(next(iter(bundle.errors.values())))
+                bundle.hand_back(source.spans)
+            elif not source.offered:
+                self._account.offered += source.spans
+            _tell(source)
+
+    def _let_go(self, request: Request) -> None:
+        self._ours.discard(request)
+        self._held -= request.spans
+
     def _give_up(self) -> None:
-        """Book what is left when time is over."""
-        for request in self._ours | (self._queue.held if self._queue else set()):
-            request.fail_all(Reason.SHUTDOWN, RetryableError(_STOPPING))
-            self._settle(request)
+        """Book what is left when time is over. What is on disk stays there."""
+        if self._disk:
+            return
+        error = RetryableError(_STOPPING)
+        for request in (*self._bundles, *self._ours, *(self._queue.held if self._queue else ())):
+            if not request.finished:
+                request.fail_all(Reason.SHUTDOWN, error)
+                self._settle(request)
 
     # --- tasks and reports
 

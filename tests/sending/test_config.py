@@ -3,7 +3,15 @@
 import pytest
 
 from collector.config.types import Config, Duration, FieldError
-from collector.sending.config import LocalSendingConfig, QueueConfig, RetryConfig, SendingConfig
+from collector.sending.config import (
+    LocalSendingConfig,
+    PartitionConfig,
+    QueueBatchConfig,
+    QueueConfig,
+    RetryConfig,
+    SendingConfig,
+    Sizer,
+)
 
 
 @pytest.mark.parametrize(
@@ -32,8 +40,20 @@ from collector.sending.config import LocalSendingConfig, QueueConfig, RetryConfi
             "storage: must be the id of an extension such as file_storage",
         ),
         (
-            lambda: QueueConfig(batch=None),
-            "batch: not supported yet: put the `batch` processor at the end of the pipeline instead",
+            lambda: QueueBatchConfig(flush_timeout=Duration(0)),
+            "flush_timeout: must be more than 0, got 0s",
+        ),
+        (
+            lambda: QueueBatchConfig(max_size=100),
+            "max_size: must be at least min_size 8192, or 0, got 100",
+        ),
+        (
+            lambda: QueueConfig(sizer=Sizer.ITEMS, queue_size=100, batch=QueueBatchConfig()),
+            "batch::min_size: must be at most queue_size 100, got 8192",
+        ),
+        (
+            lambda: PartitionConfig(metadata_keys=["x-tenant"]),
+            "metadata_keys: not supported yet: remove this line to gather all requests together",
         ),
     ],
 )
@@ -49,7 +69,8 @@ def test_refuses(build: object, message: str) -> None:
     "build",
     [
         lambda: RetryConfig(max_elapsed_time=Duration(0)),
-        lambda: QueueConfig(batch={"enabled": False}),
+        lambda: QueueConfig(sizer=Sizer.ITEMS, queue_size=100, batch=QueueBatchConfig(enabled=False)),
+        lambda: QueueConfig(queue_size=100, batch=QueueBatchConfig()),
         lambda: QueueConfig(max_bytes=0),
     ],
 )

@@ -106,6 +106,10 @@ impl SpanBatch {
         Ok(PyBytes::new(py, &json))
     }
 
+    fn merged(&self, py: Python<'_>) -> PyResult<Self> {
+        Ok(Self(guarded(py, self.0.size(), || self.0.clone().merged())?))
+    }
+
     #[pyo3(signature = (max_spans=0, max_bytes=0))]
     fn split(&self, py: Python<'_>, max_spans: usize, max_bytes: usize) -> PyResult<Vec<Self>> {
         let bounds = Bounds::new(max_spans, max_bytes);

@@ -1,0 +1,153 @@
+"""Attempts at delivering a request, and what is made of how they end.
+
+delivered                       done; spans that the backend rejected are counted as `rejected_in_success`
+RetryableError, or no answer    again after a wait, within `max_elapsed_time`
+TooLargeError                   again in two halves; a single span is set aside
+PermanentError                  given up
+anything else                   a bug in the exporter: given up
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from collector.component import Delivery, Exporter
+from collector.errors import ComponentError, PermanentError, RetryableError, TooLargeError
+from collector.ledger import ExporterAccount, Reason
+from collector.sending.config import RetryConfig, SendingConfig
+from collector.sending.outage import Outage
+from collector.sending.request import Request
+from collector.sending.retry import RetryPolicy
+from collector.spans import first_span
+from collector.telemetry.occasional import Occasional
+
+
+class Attempts:
+    """Delivers requests through one exporter.
+
+    `take_over` is told of a request whose caller has gone, when the backend has a part of it already. `recovered` is
+    called when the backend answers again.
+    """
+
+    def __init__(
+        self,
+        exporter: Exporter,
+        config: SendingConfig | None,
+        take_over: Callable[[Request], None],
+        recovered: Callable[[], None],
+    ) -> None:
+        queue = config.sending_queue if config else None
+        self._exporter = exporter
+        self._account: ExporterAccount = exporter.settings.account
+        self._logger: logging.Logger = exporter.settings.logger
+        self._timeout = (config.timeout or None) if config else None
+        self._policy = RetryPolicy(config.retry_on_failure if config else RetryConfig(enabled=False))
+        self._outage = Outage(patience=max(1, queue.num_consumers if queue else 0))
+        self._take_over = take_over
+        self._recovered = recovered
+        self._bugs = Occasional()
+        self._advice = Occasional()
+        self.in_flight = 0
+        """Attempts that are under way."""
+        self.last = False
+        """Set when there is no time for another attempt: what the backend does not take now is lost."""
+
+    def admits(self, begun: int) -> bool:
+        """Say whether a request may be tried that never was, while `begun` others were and are not finished."""
+        return self._outage.admits(begun, asyncio.get_running_loop().time())
+
+    async def work(self, request: Request) -> float | None:
+        """Send part after part. Gives the seconds to wait before going on, or `None` when all are finished."""
+        while request.parts:
+            try:
+                wait = await self._attempt(request)
+            except Exception as error:
+                if (note := self._bugs.note()) is not None:
+                    self._logger.error(f"a bug in the exporter: {type(error).__name__} escaped{note}", exc_info=error)
+                request.fail_all(Reason.COMPONENT_ERROR, ComponentError(f"{type(error).__name__}: {error}"))
+                return None
+            if wait is not None:
+                return wait
+        return None
+
+    async def _attempt(self, request: Request) -> float | None:
+        """Try the first part once. Gives the seconds to wait before the next attempt, if it needs one."""
+        if request.abandoned:
+            if request.untouched:
+                request.parts.clear()
+                return None
+            # The backend took a part before the caller could leave, so the rest is ours as well.
+            request.abandoned = False
+            self._take_over(request)
+        now = asyncio.get_running_loop().time
+        if request.began_at is None:
+            request.began_at = now()
+        if request.attempts:
+            self._account.retries += 1
+        self.in_flight += 1
+        try:
+            async with asyncio.timeout(self._timeout) as request.attempt:
+                delivery = await self._exporter.export(request.parts[0])
+            self._answered(now())
+            self._deliver(request, delivery)
+        except TooLargeError as error:
+            self._answered(now())
+            self._cut(request, error)
+        except ComponentError as error:
+            request.fail(Reason.COMPONENT_ERROR, error)
+        except PermanentError as error:
+            self._answered(now())
+            request.fail(Reason.REFUSED, error)
+        except RetryableError as error:
+            return self._again(request, error, now())
+        except TimeoutError:
+            if request.attempt is None or not request.attempt.expired():
+                raise  # a bug: the exporter's own waits are none of ours
+            if request.abandoned:
+                request.parts.clear()
+                return None
+            return self._again(request, RetryableError(f"no answer within {self._timeout}"), now())
+        finally:
+            self.in_flight -= 1
+            request.attempt = None
+        return None
+
+    def _deliver(self, request: Request, delivery: Delivery) -> None:
+        request.deliver(delivery)
+        if delivery.message and not delivery.rejected and (note := self._advice.note()) is not None:
+            self._logger.warning(f"the backend took the spans and says: {delivery.message}{note}")
+
+    def _cut(self, request: Request, error: TooLargeError) -> None:
+        if not request.halve():
+            which = first_span(request.parts[0])
+            request.fail(Reason.TOO_LARGE, TooLargeError(f"{which} of {request.parts[0].size} bytes: {error}"))
+
+    def _again(self, request: Request, error: RetryableError, now: float) -> float | None:
+        """Decide on a part that the backend did not take for now."""
+        if request.abandoned and request.untouched:
+            request.parts.clear()
+            return None
+        began_at = now if request.began_at is None else request.began_at
+        request.attempts += 1
+        wait = self._policy.wait(request.attempts, error, now - began_at)
+        announce = self._outage.failed(now)
+        if wait is not None and self.last:
+            request.fail(Reason.SHUTDOWN, error)
+            return None
+        if wait is None:
+            request.fail(Reason.RETRIES_EXHAUSTED, error)
+            return None
+        if announce:
+            self._logger.warning(f"cannot deliver, will keep trying: {error}")
+        return wait
+
+    def _answered(self, now: float) -> None:
+        if not self._outage.present:
+            return
+        if recovery := self._outage.answered(now):
+            self._logger.info(
+                f"delivers again, after {recovery.failures} failed attempts in {recovery.seconds:.1f} seconds"
+            )
+        self._recovered()
