@@ -29,6 +29,8 @@ class Action:
     """For people."""
     mood: Mapping[str, object] | None = None
     """The sink's from now on; otherwise the subject is restarted."""
+    crash: bool = False
+    """Whether the subject is killed, and not asked to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Limits:
     """Bound of the acknowledgement."""
     unacknowledged: int | None = None
     """How many times what may be in flight may arrive without having been acknowledged."""
+    repeated: int | None = None
+    """How many times what may be in flight may arrive twice."""
     growth: float | None = None
     """MiB that memory may grow in the second half of the load, by its trend."""
 
@@ -181,6 +185,14 @@ SCENARIOS: dict[str, Scenario] = {
             50.0,
             actions=_often(20, Action(0.5, "restart")),
             limits=replace(ANYTHING_GOES, unacknowledged=20),
+        ),
+        Scenario(
+            "crashes",
+            "the collector is killed 50 times, as fast as it answers: what was acknowledged arrives",
+            _closed,
+            100.0,
+            actions=_often(50, Action(0.5, "crash", crash=True)),
+            limits=replace(ANYTHING_GOES, unacknowledged=50, repeated=50),
         ),
         Scenario(
             "backend-restarts",

@@ -103,8 +103,11 @@ SUITES: dict[str, Suite] = {
         ),
         Suite(
             "chaos",
-            "restarts of the collector and of the backend under load, 20 each, in six minutes",
-            tuple((load(scenario, "chain"), 1) for scenario in ("restarts", "backend-restarts")),
+            "restarts of the collector and of the backend under load, 20 each, and 50 crashes, in nine minutes",
+            (
+                *((load(scenario, "chain"), 1) for scenario in ("restarts", "backend-restarts")),
+                (load("crashes", "durable"), 1),
+            ),
             ("spanmill", "spanmill-grpcio"),
         ),
     )

@@ -82,8 +82,6 @@ class PartitionConfig(Config):
 class QueueBatchConfig(Config):
     """How requests are gathered between the queue and the backend."""
 
-    enabled: bool = True
-    """Gather at all."""
     flush_timeout: Duration = Duration.parse("200ms")
     """How long the first request of a batch waits for others."""
     min_size: NonNegativeInt = 8192
@@ -132,15 +130,10 @@ class QueueConfig(Config):
             raise FieldError("storage", "must be the id of an extension such as file_storage")
         if self.storage is not None and self.wait_for_result:
             raise FieldError("wait_for_result", "cannot be had with storage: spans are taken once the disk has them")
-        if self.gathers and self.batch_sizer is self.sizer and self.gathers.min_size > self.queue_size:
+        if self.batch and self.batch_sizer is self.sizer and self.batch.min_size > self.queue_size:
             raise FieldError(
-                "batch::min_size", f"must be at most queue_size {self.queue_size}, got {self.gathers.min_size}"
+                "batch::min_size", f"must be at most queue_size {self.queue_size}, got {self.batch.min_size}"
             )
-
-    @property
-    def gathers(self) -> QueueBatchConfig | None:
-        """How requests are gathered, if they are."""
-        return self.batch if self.batch and self.batch.enabled else None
 
     @property
     def batch_sizer(self) -> Sizer:

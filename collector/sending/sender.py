@@ -111,8 +111,8 @@ class Sender:
         if self._disk:
             await self._open(self._disk, self._config, host)
         requests: Requests = self._queue
-        if gathers := self._config.gathers:
-            gatherer = Gatherer(self._queue, Gathering(gathers, self._config.batch_sizer), self._bundles)
+        if batch := self._config.batch:
+            gatherer = Gatherer(self._queue, Gathering(batch, self._config.batch_sizer), self._bundles)
             self._spawn(gatherer.run(self._config.num_consumers))
             requests = gatherer
         for _ in range(self._config.num_consumers):

@@ -100,7 +100,7 @@ class Driver:
         if action.mood:
             self.stage.sink.set_mood(action.mood)
         elif subject:
-            took = subject.program.terminate()
+            took = subject.program.crash() if action.crash else subject.program.terminate()
             subject.program.start()
             subject.usage.replace(subject.program.pid)
             self.happenings.append(Happening(time.time(), f"back, after {took:.2f} s to end"))

@@ -64,6 +64,10 @@ def _of_spans(measurement: Measurement, spans: Spans, limits: Limits) -> Iterato
         if spans.unacknowledged > bound:
             message = f"{spans.unacknowledged:,} spans arrived that nobody acknowledged, more than {bound:,}"
             yield Finding("unacknowledged", message)
+    if limits.repeated is not None:
+        bound = limits.repeated * measurement.in_flight * measurement.spans_per_request
+        if spans.duplicated > bound:
+            yield Finding("duplicated", f"{spans.duplicated:,} spans arrived again, more than {bound:,}")
     if spans.offered and (share := spans.accepted / spans.offered) < limits.accepted:
         yield Finding("goodput", f"{share:.1%} of the offered spans were accepted, less than {limits.accepted:.0%}")
     if measurement.capacity and (share := measurement.accepted_rate / measurement.capacity) < limits.goodput:

@@ -168,6 +168,13 @@ class Program:
                 raise SubjectError(f"it did not end within {GONE_WITHIN:g} s of SIGTERM", self.last_lines()) from None
         return time.monotonic() - began
 
+    def crash(self) -> float:
+        """Kill it, and give the seconds that took."""
+        began = time.monotonic()
+        self.check()
+        self.kill()
+        return time.monotonic() - began
+
     def kill(self) -> None:
         """End it and its children at once."""
         if self._process:

@@ -69,7 +69,9 @@ def stage(
             subject.check(spec.protocol, spec.compression)
             made = certificate(directory) if has_tls(spec.protocol) else None
             cert, key = (str(made.cert), str(made.key)) if made else ("", "")
-            ports = Ports(free_port(), free_port(), sink.address, spec.compression, cert, key)
+            storage = directory / "storage"
+            storage.mkdir()
+            ports = Ports(free_port(), free_port(), sink.address, spec.compression, cert, key, str(storage))
             target = ports.receiver(spec.protocol)
             configuration = subject.configuration(spec.pipeline.name, spec.settings)
             program = stack.enter_context(

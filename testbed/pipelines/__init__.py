@@ -30,6 +30,7 @@ PIPELINES: dict[str, Pipeline] = {
     pipeline.name: pipeline
     for pipeline in (
         Pipeline("pass", "batch only"),
+        Pipeline("durable", "a queue on disk, and batches behind it"),
         Pipeline(
             "chain",
             "memory_limiter, filter, attributes, probabilistic_sampler (half of the traces), batch",

@@ -49,6 +49,8 @@ class Ports:
     cert: str = ""
     """Paths of a certificate and its key, where TLS is spoken."""
     key: str = ""
+    storage: str = ""
+    """An empty directory for what shall survive."""
 
     def receiver(self, protocol: Protocol) -> str:
         """Where it takes a protocol."""
@@ -63,6 +65,7 @@ class Ports:
             "TESTBED_COMPRESSION": self.compression,
             "TESTBED_CERT": self.cert,
             "TESTBED_KEY": self.key,
+            "TESTBED_STORAGE": self.storage,
         }
 
 

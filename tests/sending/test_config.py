@@ -69,7 +69,7 @@ def test_refuses(build: object, message: str) -> None:
     "build",
     [
         lambda: RetryConfig(max_elapsed_time=Duration(0)),
-        lambda: QueueConfig(sizer=Sizer.ITEMS, queue_size=100, batch=QueueBatchConfig(enabled=False)),
+        lambda: QueueConfig(sizer=Sizer.ITEMS, queue_size=100),
         lambda: QueueConfig(queue_size=100, batch=QueueBatchConfig()),
         lambda: QueueConfig(max_bytes=0),
     ],
