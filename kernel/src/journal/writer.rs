@@ -85,7 +85,12 @@ impl Writer {
         for (batch, promise) in submitted {
             match self.write(shared, &batch, &mut written) {
                 Ok(entry) => written.push((entry, batch, promise)),
-                Err(error) => refuse(shared, vec![(batch, promise)], &error),
+                Err(error) => {
+                    // Where a file must not grow any further, the next one may.
+                    self.commit(shared, std::mem::take(&mut written));
+                    self.seal();
+                    refuse(shared, vec![(batch, promise)], &error);
+                }
             }
         }
         self.commit(shared, written);
