@@ -140,10 +140,13 @@ class Journal:
         """Say why there is no room for a batch now."""
     def outcomes(self) -> list[tuple[int, str | None]]:
         """What has become of batches: they are on disk, or why not."""
-    def take(self) -> JournalEntry | None:
-        """Take out the oldest batch, which stays on disk until it is finished. `None` when there is none."""
-    def finish(self, id: int) -> None:
-        """Note that a batch that was taken out needs not be kept any longer."""
+    def take(self, max_spans: int, max_bytes: int) -> JournalEntry | None:
+        """Take out the oldest batch, and others behind it as long as all of them are within both bounds.
+
+        They stay on disk until they are finished. `None` when there is none.
+        """
+    def finish(self, entry: JournalEntry) -> None:
+        """Note that batches that were taken out need not be kept any longer."""
     def close(self) -> None:
         """Refuse from now on, write what was submitted, and let go of the directory. May be called twice."""
     @property
@@ -182,20 +185,20 @@ class Journal:
 
 @final
 class JournalEntry:
-    """A batch that was taken out of a journal. `len()` counts its spans."""
+    """Batches that were taken out of a journal together. `len()` counts their spans."""
 
     @property
-    def id(self) -> int:
-        """Its number in the journal."""
+    def requests(self) -> int:
+        """How many there are."""
     def __len__(self) -> int: ...
     @property
     def size(self) -> int:
         """Bytes on the wire."""
     @property
     def is_cached(self) -> bool:
-        """Whether memory holds its contents. Otherwise `read` waits for the disk."""
+        """Whether memory holds their contents. Otherwise `read` waits for the disk."""
     def read(self) -> SpanBatch:
-        """Give the contents. Raises `MalformedInput` if they are damaged for good, and `OSError`."""
+        """Give their contents as one batch. Those that are damaged for good are missing in it. Raises `OSError`."""
 
 @final
 class Op:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from collector._kernel import Journal, JournalEntry, MalformedInput
+from collector._kernel import Journal, JournalEntry
 from collector.errors import PermanentError, RetryableError, TooLargeError
 from collector.ledger import ExporterAccount, Reason
 from collector.sending.config import QueueConfig, Sizer
@@ -21,6 +21,9 @@ from collector.telemetry.occasional import Occasional
 
 _CACHE = 32 << 20
 """Bytes. What a backend that answers leaves waiting for a moment is sent without being read from disk."""
+
+_LARGEST = 1 << 20
+"""Bytes. What is taken out at once is smaller, unless it is a single request."""
 
 _UNBOUNDED = (1 << 63) - 1
 
@@ -50,6 +53,8 @@ class DiskStore:
         self._begun: set[Request] = set()
         self._pinned = 0
         self._failures = Occasional()
+        self._together = config.batch.min_size if config.batch and config.batch_sizer is Sizer.ITEMS else 0
+        """How many spans are worth taking out at once."""
         account.is_durable = True
         account.held = lambda: self.spans
 
@@ -148,20 +153,22 @@ class DiskStore:
         written.result()
 
     async def begin(self) -> Request | None:
-        """Give the oldest fresh request. `None` if there is none, or it cannot be read for now."""
-        entry = self._journal.take() if self._journal else None
+        """Give the oldest fresh requests as one, as far as they are gathered anyway.
+
+        `None` if there are none, or they cannot be read for now.
+        """
+        entry = self._journal.take(self._together, _LARGEST) if self._journal else None
         if entry is None:
             return None
-        count = units(self._config, len(entry), entry.size)
         try:
             batch = entry.read() if entry.is_cached else await asyncio.to_thread(entry.read)
-            request = Request(batch, count)
-        except MalformedInput as error:
-            request = Request.damaged(len(entry), count, PermanentError(str(error)))
         except OSError as error:
             self._report_unread(entry, error)
             return None
-        request.key = entry.id
+        request = Request(batch, units(self._config, len(entry), entry.size, entry.requests))
+        if lost := len(entry) - len(batch):
+            request.damaged(lost, PermanentError("what is on disk is damaged"))
+        request.entry = entry
         request.offered = True
         self._begun.add(request)
         self._pinned += request.pinned
@@ -169,10 +176,10 @@ class DiskStore:
 
     def remove(self, request: Request) -> None:
         """Forget a request that was begun."""
-        if request in self._begun and self._journal and request.key is not None:
+        if request in self._begun and self._journal and request.entry is not None:
             self._begun.discard(request)
             self._pinned -= request.pinned
-            self._journal.finish(request.key)
+            self._journal.finish(request.entry)
 
     def _hear(self) -> None:
         """Look what the journal has to say: it has rung."""

@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Sequence
 
+from collector._kernel import JournalEntry
 from collector.component import Delivery
 from collector.errors import ConsumeError, PermanentError
 from collector.ledger import ExporterAccount, Reason
@@ -26,12 +27,12 @@ class Request:
         "attempts",
         "began_at",
         "delivered",
+        "entry",
         "errors",
         "failed",
         "finished",
         "is_bundled",
         "is_fresh",
-        "key",
         "offered",
         "parts",
         "pinned",
@@ -68,8 +69,8 @@ class Request:
         """Whether it is sent as part of another request."""
         self.sources: tuple[Request, ...] = ()
         """The requests that are sent together as this one."""
-        self.key: int | None = None
-        """Its number in a journal on disk, which keeps it until it is finished."""
+        self.entry: JournalEntry | None = None
+        """Its place in a journal on disk, which keeps it until it is finished."""
         self.finished = False
         self.result: asyncio.Future[None] | None = None
         """Set while the caller waits for the outcome."""
@@ -79,16 +80,6 @@ class Request:
         """What ends the wait for the next attempt."""
 
     @classmethod
-    def damaged(cls, spans: int, units: int, error: ConsumeError) -> Request:
-        """Make the request for a batch whose contents are gone: nothing is left to be done for it."""
-        request = cls(SpanBatch.join([]), units)
-        request.spans = spans
-        request.parts.clear()
-        request.failed[Reason.DAMAGED] = spans
-        request.errors[Reason.DAMAGED] = error
-        return request
-
-    @classmethod
     def bundle(cls, sources: Sequence[Request], parts: Sequence[SpanBatch]) -> Request:
         """Make one request of several, which are finished with it."""
         bundle = cls(parts[0])
@@ -96,6 +87,8 @@ class Request:
         bundle.sources = tuple(sources)
         for source in sources:
             source.is_bundled = True
+            bundle.failed.update(source.failed)
+            bundle.errors |= source.errors
         bundle.spans = sum(source.spans for source in sources)
         bundle.offered = True
         return bundle
@@ -130,6 +123,14 @@ class Request:
         """Note that everything that is left is given up."""
         while self.parts:
             self.fail(reason, error)
+
+    def damaged(self, spans: int, error: ConsumeError) -> None:
+        """Note that so many spans more belong to it, whose contents are gone."""
+        self.spans += spans
+        self.failed[Reason.DAMAGED] += spans
+        self.errors.setdefault(Reason.DAMAGED, error)
+        if not len(self.parts[0]):
+            self.parts.clear()
 
     def hand_back(self, spans: int) -> None:
         """Forget so many of the spans that failed, for whatever reason: somebody else keeps them."""

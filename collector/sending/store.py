@@ -54,11 +54,11 @@ class Store(Protocol):
         """Forget a request, which was begun or not."""
 
 
-def units(config: QueueConfig, spans: int, size: int) -> int:
-    """Say what a batch counts against `queue_size`."""
+def units(config: QueueConfig, spans: int, size: int, requests: int = 1) -> int:
+    """Say what batches count against `queue_size`."""
     match config.sizer:
         case Sizer.REQUESTS:
-            return 1
+            return requests
         case Sizer.ITEMS:
             return spans
         case Sizer.BYTES:

@@ -295,6 +295,24 @@ async def test_gathers_behind_the_disk(tmp_path: Path) -> None:
     assert segments(tmp_path) == []
 
 
+async def test_what_is_damaged_among_what_is_gathered_is_counted(tmp_path: Path) -> None:
+    """The others of its batch are delivered."""
+    await leave(tmp_path, *(make_spans(10, first=10 * i) for i in range(3)))
+    await leave(tmp_path, make_spans(10, first=30))
+    older = segments(tmp_path)[0]
+    data = bytearray(older.read_bytes())
+    data[-3] ^= 1
+    older.write_bytes(data)
+
+    exporter = SinkExporter()
+    batch = QueueBatchConfig(min_size=30, flush_timeout=Duration(1000))
+    async with running(exporter, host(tmp_path), batch=batch):
+        await until(lambda: account(exporter).delivered == 30)
+
+    assert names(exporter) == [f"span {i}" for i in (*range(20), *range(30, 40))]
+    assert (account(exporter).failed, account(exporter).problem()) == ({Reason.DAMAGED: 10}, None)
+
+
 async def test_what_is_gathered_and_not_sent_is_kept(tmp_path: Path) -> None:
     """A shutdown does not hurry a batch that is on disk."""
     exporter = SinkExporter()

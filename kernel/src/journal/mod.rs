@@ -182,24 +182,39 @@ impl Journal {
         Ok(())
     }
 
-    /// Takes the oldest batch out. It stays on disk until it is finished.
-    pub fn take(&self) -> Option<Entry> {
-        let mut state = self.shared.state();
-        let entry = state.ready.pop_front()?;
-        state.cached -= entry.place.cached.as_ref().map_or(0, SpanBatch::pinned);
-        state.begun.insert(entry.id, entry.without_contents());
-        Some(entry)
+    /// Takes the oldest batch out, and others behind it as long as all of them together are within a number of spans and
+    /// of bytes. They stay on disk until they are finished.
+    pub fn take(&self, spans: usize, bytes: usize) -> Vec<Entry> {
+        let mut taken: Vec<Entry> = Vec::new();
+        let (mut some_spans, mut some_bytes) = (0, 0);
+        let mut guard = self.shared.state();
+        let state = &mut *guard;
+        while let Some(next) = state.ready.front() {
+            some_spans += next.spans;
+            some_bytes += next.size;
+            if !taken.is_empty() && (some_spans > spans || some_bytes > bytes) {
+                break;
+            }
+            let Some(entry) = state.ready.pop_front() else { break };
+            state.cached -= entry.place.cached.as_ref().map_or(0, SpanBatch::pinned);
+            state.begun.insert(entry.id, entry.without_contents());
+            taken.push(entry);
+        }
+        taken
     }
 
-    /// Notes that a batch that was taken out needs not be kept any longer.
-    pub fn finish(&self, id: u64) {
-        let mut state = self.shared.state();
-        if let Some(entry) = state.begun.remove(&id) {
-            state.held = state.held.minus(Load::of_entry(&entry));
-            state.finished.push(entry);
-            drop(state);
-            self.shared.work.notify_one();
+    /// Notes that batches that were taken out need not be kept any longer.
+    pub fn finish(&self, ids: impl IntoIterator<Item = u64>) {
+        let mut guard = self.shared.state();
+        let state = &mut *guard;
+        for id in ids {
+            if let Some(entry) = state.begun.remove(&id) {
+                state.held = state.held.minus(Load::of_entry(&entry));
+                state.finished.push(entry);
+            }
         }
+        drop(guard);
+        self.shared.work.notify_one();
     }
 
     /// What is held and not finished.

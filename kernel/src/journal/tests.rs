@@ -70,8 +70,13 @@ fn append(journal: &Journal, batch: SpanBatch) -> Result<(), Refused> {
     receiver.recv().unwrap()
 }
 
+/// Takes out one batch.
+fn take(journal: &Journal) -> Option<Entry> {
+    journal.take(0, 0).pop()
+}
+
 fn drain(journal: &Journal) -> Vec<SpanBatch> {
-    std::iter::from_fn(|| journal.take()).filter_map(|entry| entry.read().ok()).collect()
+    std::iter::from_fn(|| take(journal)).filter_map(|entry| entry.read().ok()).collect()
 }
 
 fn contents(batches: &[SpanBatch]) -> Vec<Vec<u8>> {
@@ -93,18 +98,32 @@ fn what_is_appended_is_taken_in_order_and_gone_when_it_is_finished() {
     assert_eq!((journal.ready(), journal.held().spans), (3, 6));
 
     for expected in &batches {
-        let entry = journal.take().unwrap();
+        let entry = take(&journal).unwrap();
         assert!(entry.is_cached());
         assert_eq!(entry.read().unwrap().encode(), expected.encode());
-        journal.finish(entry.id);
-        journal.finish(entry.id);
+        journal.finish([entry.id]);
+        journal.finish([entry.id]);
     }
 
-    assert!(journal.take().is_none());
+    assert!(take(&journal).is_none());
     assert_eq!((journal.held(), journal.cached()), (Load::default(), 0));
     journal.close();
     assert!(scratch.segments().is_empty());
     assert_eq!(scratch.open().report, Report::default());
+}
+
+#[test]
+fn several_are_taken_together_within_bounds() {
+    let scratch = Scratch::new();
+    let journal = scratch.open();
+    (0..6).for_each(|_| append(&journal, batch("a", 2)).unwrap());
+    let size = batch("a", 2).size();
+    let taken = |spans, bytes| journal.take(spans, bytes).len();
+    assert_eq!(
+        (taken(1, usize::MAX), taken(5, usize::MAX), taken(100, 2 * size), taken(100, usize::MAX)),
+        (1, 2, 2, 1)
+    );
+    assert_eq!((taken(100, usize::MAX), journal.held().requests), (0, 6));
 }
 
 #[test]
@@ -113,8 +132,8 @@ fn what_is_not_finished_is_there_again() {
     let batches = [batch("a", 1), batch("b", 2), batch("c", 3)];
     let journal = scratch.open();
     batches.iter().for_each(|batch| append(&journal, batch.clone()).unwrap());
-    let begun = journal.take().unwrap();
-    journal.finish(journal.take().unwrap().id);
+    let begun = take(&journal).unwrap();
+    journal.finish([take(&journal).unwrap().id]);
     drop(journal);
 
     let journal = scratch.open();
@@ -131,7 +150,7 @@ fn what_was_written_before_comes_before_what_is_new() {
     append(&scratch.open(), batch("old", 1)).unwrap();
     let journal = scratch.open();
     append(&journal, batch("new", 1)).unwrap();
-    let taken: Vec<_> = std::iter::from_fn(|| journal.take()).collect();
+    let taken: Vec<_> = std::iter::from_fn(|| take(&journal)).collect();
     assert_eq!(taken[0].read().unwrap().encode(), batch("old", 1).encode());
     assert!(taken[0].id < taken[1].id);
 }
@@ -144,7 +163,7 @@ fn memory_holds_the_contents_up_to_a_bound() {
     let journal = Journal::open(settings, Box::new(|| ())).unwrap();
     (0..3).for_each(|_| append(&journal, batch("a", 2)).unwrap());
     assert_eq!(journal.cached(), 2 * size);
-    let taken: Vec<_> = std::iter::from_fn(|| journal.take()).collect();
+    let taken: Vec<_> = std::iter::from_fn(|| take(&journal)).collect();
     assert_eq!(taken.iter().map(Entry::is_cached).collect::<Vec<_>>(), [true, true, false]);
     assert_eq!(taken[2].read().unwrap().encode(), batch("a", 2).encode());
     assert_eq!(journal.cached(), 0);
@@ -158,9 +177,9 @@ fn a_queue_that_is_full_refuses_until_something_is_finished() {
     append(&journal, batch("a", 1)).unwrap();
     append(&journal, batch("b", 1)).unwrap();
     assert_eq!(append(&journal, batch("c", 1)), Err(Refused::Full("sending queue")));
-    let entry = journal.take().unwrap();
+    let entry = take(&journal).unwrap();
     assert!(append(&journal, batch("c", 1)).is_err(), "what is under way counts");
-    journal.finish(entry.id);
+    journal.finish([entry.id]);
     append(&journal, batch("c", 1)).unwrap();
 }
 
@@ -179,8 +198,8 @@ fn the_disk_is_bounded_and_used_again() {
 
     assert!(appended >= 12, "{appended}");
     assert!(journal.disk() <= 20 * size);
-    for entry in std::iter::from_fn(|| journal.take()) {
-        journal.finish(entry.id);
+    for entry in std::iter::from_fn(|| take(&journal)) {
+        journal.finish([entry.id]);
     }
     // The thread makes room in its own time, and what is submitted now is written behind that.
     let again = (0..1000).any(|_| {
@@ -239,7 +258,7 @@ fn a_flipped_bit_costs_the_record_it_is_in_and_is_reported() {
             flip(&scratch.segments()[file], at);
 
             let journal = scratch.open();
-            let entries: Vec<Entry> = std::iter::from_fn(|| journal.take()).collect();
+            let entries: Vec<Entry> = std::iter::from_fn(|| take(&journal)).collect();
             let (read, unreadable): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| entry.read().is_ok());
             let read: Vec<_> = read.into_iter().map(|entry| entry.read().unwrap()).collect();
 
@@ -309,7 +328,7 @@ fn without_marks_everything_is_delivered_once_more() {
     let journal = scratch.open();
     append(&journal, batch("a", 1)).unwrap();
     append(&journal, batch("b", 1)).unwrap();
-    journal.finish(journal.take().unwrap().id);
+    journal.finish([take(&journal).unwrap().id]);
     drop(journal);
     let marks = scratch.segments()[0].with_extension("done");
     for (size, left) in [(fs::metadata(&marks).unwrap().len() - 1, 2), (0, 2)] {

@@ -8,10 +8,10 @@ use pyo3::exceptions::{PyBlockingIOError, PyValueError};
 use pyo3::prelude::*;
 
 use super::batch::SpanBatch;
-use super::errors::MalformedInput;
 use super::guarded;
 use super::plan::Bell;
 use crate::journal::{self, Load, Lost, Settings};
+use crate::rope;
 
 /// What became of batches, by the numbers that `submit` gave: nothing, or why they were not written.
 type Outcomes = Vec<(u64, Option<String>)>;
@@ -79,12 +79,13 @@ impl Journal {
         std::mem::take(&mut *self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn take(&self) -> Option<JournalEntry> {
-        self.journal.take().map(JournalEntry)
+    fn take(&self, max_spans: usize, max_bytes: usize) -> Option<JournalEntry> {
+        let taken = self.journal.take(max_spans, max_bytes);
+        (!taken.is_empty()).then_some(JournalEntry(taken))
     }
 
-    fn finish(&self, id: u64) {
-        self.journal.finish(id);
+    fn finish(&self, entry: &JournalEntry) {
+        self.journal.finish(entry.0.iter().map(|entry| entry.id));
     }
 
     fn close(&self, py: Python<'_>) {
@@ -148,34 +149,42 @@ impl Journal {
 }
 
 #[pyclass(frozen, module = "collector._kernel")]
-pub struct JournalEntry(journal::Entry);
+pub struct JournalEntry(Vec<journal::Entry>);
 
 #[pymethods]
 impl JournalEntry {
     #[getter]
-    fn id(&self) -> u64 {
-        self.0.id
+    fn requests(&self) -> usize {
+        self.0.len()
     }
 
     fn __len__(&self) -> usize {
-        self.0.spans
+        self.0.iter().map(|entry| entry.spans).sum()
     }
 
     #[getter]
     fn size(&self) -> usize {
-        self.0.size
+        self.0.iter().map(|entry| entry.size).sum()
     }
 
     #[getter]
     fn is_cached(&self) -> bool {
-        self.0.is_cached()
+        self.0.iter().all(journal::Entry::is_cached)
     }
 
     fn read(&self, py: Python<'_>) -> PyResult<SpanBatch> {
-        let size = if self.0.is_cached() { 0 } else { usize::MAX };
-        guarded(py, size, || self.0.read())?.map(SpanBatch).map_err(|lost| match lost {
-            Lost::Damaged => MalformedInput::new_err("the record on disk is damaged"),
-            Lost::Failed(error) => error.into(),
-        })
+        let size = if self.is_cached() { 0 } else { usize::MAX };
+        let read = guarded(py, size, || {
+            let mut batches = Vec::with_capacity(self.0.len());
+            for entry in &self.0 {
+                match entry.read() {
+                    Ok(batch) => batches.push(batch),
+                    Err(Lost::Damaged) => {}
+                    Err(Lost::Failed(error)) => return Err(error),
+                }
+            }
+            Ok(rope::SpanBatch::join(&batches))
+        })?;
+        Ok(SpanBatch(read?))
     }
 }
