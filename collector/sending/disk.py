@@ -48,8 +48,8 @@ class DiskStore:
         self._logger = logger
         self._heard = heard
         self._journal: Journal | None = None
-        self._waiting: dict[int, asyncio.Future[None]] = {}
-        """Who waits until the disk has his request, by its number."""
+        self._waiting: dict[int, tuple[Request, asyncio.Future[None]]] = {}
+        """Requests on their way to the disk, by their numbers, and who waits for that."""
         self._begun: set[Request] = set()
         self._pinned = 0
         self._failures = Occasional()
@@ -141,7 +141,8 @@ class DiskStore:
             number = self._journal.submit(request.parts[0])
         except ValueError as error:
             raise RetryableError(str(error)) from error
-        written = self._waiting[number] = asyncio.get_running_loop().create_future()
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = (request, written)
         cancelled = False
         while not written.done():
             try:
@@ -190,8 +191,10 @@ class DiskStore:
 
     def _collect(self, journal: Journal) -> None:
         for number, why in journal.outcomes():
-            written = self._waiting.pop(number)
+            request, written = self._waiting.pop(number)
             if why is None:
+                # Here, since from now on it counts as held.
+                self._account.offered += request.spans
                 written.set_result(None)
                 continue
             written.set_exception(RetryableError(why))

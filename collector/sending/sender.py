@@ -133,12 +133,10 @@ class Sender:
         except ConsumeError:
             self._account.refused += len(batch)
             raise
-        if self._disk:
-            self._account.offered += request.spans
-        elif request.result is None:
-            self._offer(request)
-        else:
+        if request.result is not None:
             await self._outcome(self._queue, request, request.result)
+        elif not self._disk:
+            self._offer(request)
 
     async def shutdown(self) -> None:
         """Give everything that is held one last attempt, then stop the exporter.
