@@ -132,10 +132,7 @@ class Journal:
     def clear(self) -> None:
         """Make the descriptor unreadable. Before `outcomes` and `take`, or a wake-up could be lost."""
     def submit(self, batch: SpanBatch) -> int:
-        """Have a batch appended, and give the number that it has among the `outcomes`.
-
-        Raises `ValueError` if there is no room for it.
-        """
+        """Have a batch appended, and give the number that it has among the `outcomes`."""
     def obstacle(self, batch: SpanBatch) -> str | None:
         """Say why there is no room for a batch now."""
     def outcomes(self) -> list[tuple[int, str | None]]:
@@ -147,6 +144,8 @@ class Journal:
         """
     def finish(self, entry: JournalEntry) -> None:
         """Note that batches that were taken out need not be kept any longer."""
+    def trouble(self) -> str | None:
+        """Why the disk did not take something, if that happened since the last call."""
     def close(self) -> None:
         """Refuse from now on, write what was submitted, and let go of the directory. May be called twice."""
     @property
@@ -337,13 +336,16 @@ class StageCounts:
 
 @final
 class Plan:
-    """Stages in order, and a hold at the end: what a server runs in place of a pipeline's front."""
+    """Stages in order, and a hold or a journal at the end: what a server runs in place of a pipeline's front."""
 
-    def __new__(cls, stages: Sequence[Gate | Program], hold: Hold) -> Self: ...
+    def __new__(cls, stages: Sequence[Gate | Program], end: Hold | Journal) -> Self: ...
     def consume(self, batch: SpanBatch, now: float) -> tuple[str, float | None, bool] | None:
-        """Take a batch wholly, or say why not, after how many seconds it may come, and whether it never may."""
+        """Take a batch wholly, or say why not, after how many seconds it may come, and whether it never may.
+
+        Waits until the disk has it where that is the end.
+        """
     def counts(self) -> list[StageCounts]:
-        """What was counted since the last call: an entry for each stage, and one for the hold."""
+        """What was counted since the last call: an entry for each stage, and one for the end."""
 
 @final
 class ServerCounts:

@@ -1,19 +1,20 @@
-"""The front of a pipeline, from its entrance to the first stage that holds spans, run by the kernel.
+"""The front of a pipeline, from its entrance to the first stage that takes responsibility, run by the kernel.
 
 A receiver whose transport lives in the kernel may use it in place of `next`: requests are then answered without waking
 Python, and Python sees finished batches only. It is there where a receiver feeds one pipeline, and all of that one's
-stages up to a hold can say what they do as a part of the kernel. The meaning is the same as without.
+stages up to a hold, or up to the queue on disk of its only exporter, can say what they do as a part of the kernel. The
+meaning is the same as without.
 
 What the kernel counts is written into the accounts by `book`, which everybody who reads the ledger calls first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from collector._kernel import Gate, Hold, Plan, Program, StageCounts
+from collector._kernel import Gate, Hold, Journal, Plan, Program, StageCounts
 from collector.ledger import PipelineAccount
 
 
@@ -33,29 +34,50 @@ class Stage:
     book: Book
 
 
+@dataclass(frozen=True, slots=True)
+class DiskEnd:
+    """A queue on disk at the end of a pipeline."""
+
+    journal: Callable[[], Journal]
+    """Gives what the exporter has opened, once it has started."""
+    book: Book
+
+
 class Offload:
     """A plan and its books."""
 
-    def __init__(self, stages: Iterable[Stage], hold: Stage, account: PipelineAccount) -> None:
-        self._stages = [*stages, hold]
-        parts = [stage.part for stage in self._stages]
-        if not isinstance(hold.part, Hold):
-            raise TypeError("the front of a pipeline ends with a hold")
-        self.plan = Plan([part for part in parts if not isinstance(part, Hold)], hold.part)
-        """What the transport calls in place of `next.consume`."""
+    def __init__(self, stages: Iterable[Stage], end: Stage | DiskEnd, account: PipelineAccount) -> None:
+        self._stages = list(stages)
+        self._end = end
         self._account = account
+        self._plan: Plan | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """What the transport calls in place of `next.consume`. Exporters have started when it is asked for."""
+        if self._plan is None:
+            end = self._end.journal() if isinstance(self._end, DiskEnd) else self._end.part
+            if isinstance(end, (Gate, Program)):
+                raise TypeError("the front of a pipeline ends where spans are held")
+            self._plan = Plan([stage.part for stage in self._stages if not isinstance(stage.part, Hold)], end)
+        return self._plan
 
     def book(self) -> None:
         """Write what the plan has counted since the last call into the accounts."""
-        counts = self.plan.counts()
+        if self._plan is None:
+            return
+        counts = self._plan.counts()
         # Whatever the first stage took, the pipeline took.
         self._account.taken += counts[0].taken
-        for stage, count in zip(self._stages, counts, strict=True):
+        for stage, count in zip((*self._stages, self._end), counts, strict=True):
             stage.book(count)
 
 
-def offload(stages: Iterable[Stage | None], account: PipelineAccount) -> Offload | None:
-    """Make a plan of the stages of a pipeline, front to back. `None` if one before the hold, or no stage, knows how."""
+def offload(stages: Iterable[Stage | None], account: PipelineAccount, queue: DiskEnd | None = None) -> Offload | None:
+    """Make a plan of the stages of a pipeline, front to back, and of the queue on disk behind them, if that is all.
+
+    `None` if one stage does not know how, or nothing of it holds spans.
+    """
     front: list[Stage] = []
     for stage in stages:
         if stage is None:
@@ -63,4 +85,4 @@ def offload(stages: Iterable[Stage | None], account: PipelineAccount) -> Offload
         if isinstance(stage.part, Hold):
             return Offload(front, stage, account)
         front.append(stage)
-    return None
+    return Offload(front, queue, account) if queue else None

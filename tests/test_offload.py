@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import tempfile
 from typing import Any
 
 import grpc
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from otlp_strategies import requests
 
-from collector.component import Kind, Processor
-from collector.errors import ConsumeError, PermanentError
+from collector.component import Delivery, Kind, Processor
+from collector.errors import ConsumeError, PermanentError, RetryableError
 from collector.pipeline import build
+from collector.sending.config import SendingConfig
 from collector.service import Service
 from collector.spans import SpanBatch
 from collector.telemetry.exposition import exposition
@@ -125,6 +127,70 @@ class Through(Processor):
 
     async def consume(self, batch: SpanBatch) -> None:
         await self.next.consume(batch)
+
+
+DURABLE_FRONTS = {
+    "nothing": ("[]", "", "queue_size: 100000"),
+    "chain": ("[memory_limiter, filter, attributes]", FRONTS["chain"][1], "queue_size: 100000"),
+    "fails": ("[filter, filter/2]", FRONTS["fails"][1], "queue_size: 100000"),
+    "nothing left": ("[filter]", FRONTS["nothing left"][1], "queue_size: 100000"),
+    "full": ("[filter]", FRONTS["full"][1], "sizer: items, queue_size: 6"),
+    "too small": ("[]", "", "sizer: items, queue_size: 2"),
+}
+
+
+class Silent(SinkExporter):
+    """Its backend is away."""
+
+    config_type = SendingConfig
+
+    async def export(self, batch: SpanBatch) -> Delivery:
+        raise RetryableError("away")
+
+
+async def _run_durable(front: str, sent: list[SpanBatch], *, offload: bool) -> tuple[Any, ...]:
+    """Send batches to a queue on disk, and say all that could be different, and what is on disk in the end."""
+    names, sections, queue = DURABLE_FRONTS[front]
+    with tempfile.TemporaryDirectory() as directory, known(Kind.EXPORTER, silent=Silent):
+        text = f"""
+        extensions: {{file_storage: {{directory: {directory}}}}}
+        receivers: {{feed: }}
+        processors: {{{sections}}}
+        exporters: {{silent: {{sending_queue: {{storage: file_storage, {queue}}}}}}}
+        service:
+          extensions: [file_storage]
+          pipelines: {{traces: {{receivers: [feed], processors: {names}, exporters: [silent]}}}}
+        """
+        async with running(text) as service:
+            answers = [await (_in_kernel if offload else _in_python)(service, batch) for batch in sent]
+        ledger = service.machine.ledger
+        ledger.refresh()
+        account = ledger.exporters["silent"]
+        counts = (account.offered, account.refused, account.held())
+        return (
+            # A batch that will never fit is known as such in both, in other words.
+            [answer and answer[2] for answer in answers],
+            counts,
+            {key: (account.taken, account.filtered, account.passed_on) for key, account in ledger.processors.items()},
+            (ledger.pipelines["traces"].taken, ledger.pipelines["traces"].passed_on),
+        )
+
+
+@pytest.mark.parametrize("front", DURABLE_FRONTS)
+def test_both_ways_mean_the_same_before_a_queue_on_disk(front: str) -> None:
+    """The kernel acknowledges once the disk has the spans, as Python would."""
+
+    @settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+    @given(st.lists(requests(max_spans=2), max_size=2))
+    def compare(generated: list[ExportTraceServiceRequest]) -> None:
+        batches = [SpanBatch.decode(request.SerializeToString()) for request in generated]
+        sent = [make_spans(5), *batches, make_spans(3, name="x")]
+        sent = [batch for batch in sent if len(batch)]
+
+        ways = [asyncio.run(_run_durable(front, sent, offload=offload)) for offload in (True, False)]
+        assert ways[0] == ways[1]
+
+    compare()
 
 
 @pytest.mark.parametrize(

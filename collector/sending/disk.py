@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from collector._kernel import Journal, JournalEntry
+from collector._kernel import Journal, JournalEntry, StageCounts
 from collector.errors import PermanentError, RetryableError, TooLargeError
 from collector.ledger import ExporterAccount, Reason
 from collector.sending.config import QueueConfig, Sizer
@@ -80,6 +80,17 @@ class DiskStore:
         await asyncio.to_thread(self._journal.close)
         self._collect(self._journal)
 
+    def journal(self) -> Journal:
+        """Give what was opened. Raises `RuntimeError` before that."""
+        if self._journal is None:
+            raise RuntimeError("the exporter has not started")
+        return self._journal
+
+    def book(self, counts: StageCounts) -> None:
+        """Count what the kernel has put into the journal by itself, or had no room for."""
+        self._account.offered += counts.taken
+        self._account.refused += counts.refused
+
     @property
     def spans(self) -> int:
         """Spans that are held."""
@@ -137,10 +148,7 @@ class DiskStore:
         """
         if self._journal is None:
             raise RetryableError("the exporter has not started")
-        try:
-            number = self._journal.submit(request.parts[0])
-        except ValueError as error:
-            raise RetryableError(str(error)) from error
+        number = self._journal.submit(request.parts[0])
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[number] = (request, written)
         cancelled = False
@@ -198,8 +206,8 @@ class DiskStore:
                 written.set_result(None)
                 continue
             written.set_exception(RetryableError(why))
-            if (note := self._failures.note()) is not None:
-                self._logger.error(f"spans are refused: {why}{note}")
+        if (trouble := journal.trouble()) and (note := self._failures.note()) is not None:
+            self._logger.error(f"spans are refused: the sending queue cannot write: {trouble}{note}")
 
     def _report_unread(self, entry: JournalEntry, error: OSError) -> None:
         self._logger.error(

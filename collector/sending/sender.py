@@ -25,6 +25,7 @@ from collector.component import Exporter, Host, Reference, Settings
 from collector.config.types import Config
 from collector.errors import ConsumeError, RetryableError, StartError
 from collector.ledger import ExporterAccount, Reason
+from collector.offload import DiskEnd
 from collector.sending.attempts import Attempts
 from collector.sending.config import QueueConfig, SendingConfig
 from collector.sending.disk import DiskStore, bounds
@@ -97,6 +98,13 @@ class Sender:
     def is_durable(self) -> bool:
         """Whether what the queue holds survives the process."""
         return self._disk is not None
+
+    @property
+    def queue_on_disk(self) -> DiskEnd | None:
+        """The queue, if it is on disk and never lets anybody wait for room."""
+        if self._disk is None or (self._config and self._config.block_on_overflow):
+            return None
+        return DiskEnd(self._disk.journal, self._disk.book)
 
     def references(self) -> list[Reference]:
         """The extension that keeps the queue on disk."""

@@ -93,7 +93,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full(what) => write!(f, "{what} is full"),
-            Self::TooLarge => f.write_str("the batch is larger than the storage takes"),
+            Self::TooLarge => f.write_str("the batch is larger than the sending queue takes"),
             Self::Closed => f.write_str("the exporter is shutting down"),
             Self::Failed(why) => write!(f, "the sending queue cannot write: {why}"),
         }
@@ -133,6 +133,8 @@ struct State {
     disk: u64,
     /// Marks that could not be written: what they stand for would be delivered again.
     unmarked: u64,
+    /// Why the disk did not take something, since somebody asked last.
+    trouble: Option<String>,
 }
 
 impl Journal {
@@ -157,9 +159,7 @@ impl Journal {
 
     /// The bytes of the largest batch that may be appended.
     pub fn largest(&self) -> u64 {
-        let Settings { max_bytes, most, .. } = &self.shared.settings;
-        let on_disk = if *max_bytes == 0 { u64::MAX } else { *max_bytes };
-        on_disk.saturating_sub((HEADS + RECORD) as u64).min(most.bytes).min(u32::MAX.into())
+        self.shared.largest()
     }
 
     /// Whether there is room for a batch now.
@@ -167,19 +167,20 @@ impl Journal {
         self.shared.room(&self.shared.state(), Load::of(batch))
     }
 
-    /// Appends a batch. `done` is called once it is on disk, or could not be written.
-    pub fn submit(&self, batch: SpanBatch, done: Done) -> Result<(), Refused> {
+    /// Appends a batch. `done` is called once it is on disk, or is refused, which may be at once.
+    pub fn submit(&self, batch: SpanBatch, done: Done) {
         let load = Load::of(&batch);
+        let promise = Promise::new(done);
         let mut state = self.shared.state();
-        if load.bytes > self.largest() {
-            return Err(Refused::TooLarge);
+        if let Err(refused) = self.shared.room(&state, load) {
+            drop(state);
+            promise.keep(Err(refused));
+            return;
         }
-        self.shared.room(&state, load)?;
         state.entering = state.entering.plus(load);
-        state.submitted.push((batch, Promise::new(done)));
+        state.submitted.push((batch, promise));
         drop(state);
         self.shared.work.notify_one();
-        Ok(())
     }
 
     /// Takes the oldest batch out, and others behind it as long as all of them together are within a number of spans and
@@ -242,6 +243,11 @@ impl Journal {
         self.shared.state().unmarked
     }
 
+    /// Why the disk did not take something, if that happened since the last call.
+    pub fn trouble(&self) -> Option<String> {
+        self.shared.state().trouble.take()
+    }
+
     /// Refuses from now on, writes what was submitted, and lets go of the directory. May be called twice.
     pub fn close(&self) {
         self.shared.state().closing = true;
@@ -290,9 +296,18 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn largest(&self) -> u64 {
+        let Settings { max_bytes, most, .. } = &self.settings;
+        let on_disk = if *max_bytes == 0 { u64::MAX } else { *max_bytes };
+        on_disk.saturating_sub((HEADS + RECORD) as u64).min(most.bytes).min(u32::MAX.into())
+    }
+
     fn room(&self, state: &State, load: Load) -> Result<(), Refused> {
         if state.closing {
             return Err(Refused::Closed);
+        }
+        if load.bytes > self.largest() || !load.within(self.settings.most) {
+            return Err(Refused::TooLarge);
         }
         if !state.held.plus(state.entering).plus(load).within(self.settings.most) {
             return Err(Refused::Full("sending queue"));

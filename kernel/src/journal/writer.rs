@@ -247,6 +247,7 @@ fn refuse(shared: &Shared, refused: Vec<(SpanBatch, Promise)>, error: &io::Error
     for (batch, _) in &refused {
         state.entering = state.entering.minus(Load::of(batch));
     }
+    state.trouble = Some(error.to_string());
     drop(state);
     for (_, promise) in refused {
         promise.keep(Err(Refused::Failed(error.to_string())));

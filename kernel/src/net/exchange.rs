@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -20,7 +21,7 @@ use super::inbox::Inbox;
 use crate::compress::{Encoding, InflateError, inflate};
 use crate::json;
 use crate::origin::Origin;
-use crate::plan::Plan;
+use crate::plan::{Plan, Taken, Told};
 use crate::rope::SpanBatch;
 
 /// From here on a message is checked and processed off the thread that serves all connections. That takes a few
@@ -158,26 +159,37 @@ impl Exchange {
 
     /// Has the plan take a request, or refuse it.
     async fn offload(&self, plan: Arc<Plan>, batch: SpanBatch) -> Answer {
-        let (spans, repaired, large) = (batch.len() as u64, batch.repaired(), batch.size() >= LARGE);
-        let consume = move || catch_unwind(AssertUnwindSafe(|| plan.consume(batch, clock::now())));
-        let consumed =
-            if large { spawn_blocking(consume).await.unwrap_or_else(|_| Err(Box::new(()))) } else { consume() };
-        self.inbox.count_quietly(|counts| {
-            counts.repaired += repaired;
-            if matches!(consumed, Ok(Ok(()))) {
-                counts.accepted += 1;
-                counts.accepted_spans += spans;
-            } else {
-                counts.refused += 1;
-                counts.refused_spans += spans;
-                counts.bugs += u64::from(consumed.is_err());
+        let large = batch.size() >= LARGE;
+        let tally = Tally { inbox: self.inbox.clone(), spans: batch.len() as u64, repaired: batch.repaired() };
+        let consume = move || {
+            let mut written = None;
+            let told = || -> Told {
+                let (sender, receiver) = oneshot::channel();
+                written = Some(receiver);
+                // Counted even if the client has gone by then.
+                let tally = tally.clone();
+                Box::new(move |outcome| {
+                    tally.count(outcome.is_ok(), false);
+                    let _ = sender.send(outcome);
+                })
+            };
+            let consumed = catch_unwind(AssertUnwindSafe(|| plan.consume(batch, clock::now(), told)));
+            if !matches!(consumed, Ok(Ok(Taken::Soon))) {
+                tally.count(matches!(consumed, Ok(Ok(_))), consumed.is_err());
             }
-        });
-        match consumed {
+            (consumed, written)
+        };
+        let (consumed, written) =
+            if large { spawn_blocking(consume).await.unwrap_or_else(|_| (Err(Box::new(())), None)) } else { consume() };
+        let outcome = match (consumed, written) {
+            (Ok(Ok(Taken::Soon)), Some(written)) => written.await.map_err(|_| ()),
+            (consumed, _) => consumed.map(|taken| taken.map(|_| ())).map_err(|_| ()),
+        };
+        match outcome {
             Ok(Ok(())) => Answer::Accepted,
             Ok(Err(refused)) if refused.forever => Answer::Refused(Refusal::new(Code::Internal, refused.message)),
             Ok(Err(refused)) => Answer::Refused(Refusal::not_now(refused.message, refused.retry_after)),
-            Err(_) => Answer::Refused(Refusal::new(Code::Internal, "internal error")),
+            Err(()) => Answer::Refused(Refusal::new(Code::Internal, "internal error")),
         }
     }
 
@@ -195,6 +207,30 @@ impl Exchange {
             }
         }
         Some(Arc::new(Origin { peer: peer.to_owned(), metadata }))
+    }
+}
+
+/// What is counted of a request that a plan got.
+#[derive(Clone)]
+struct Tally {
+    inbox: Arc<Inbox>,
+    spans: u64,
+    repaired: u64,
+}
+
+impl Tally {
+    fn count(&self, accepted: bool, bug: bool) {
+        self.inbox.count_quietly(|counts| {
+            counts.repaired += self.repaired;
+            if accepted {
+                counts.accepted += 1;
+                counts.accepted_spans += self.spans;
+            } else {
+                counts.refused += 1;
+                counts.refused_spans += self.spans;
+                counts.bugs += u64::from(bug);
+            }
+        });
     }
 }
 

@@ -1,8 +1,8 @@
 //! The front of a pipeline, from its entrance to the first stage that holds spans, without the interpreter.
 //!
 //! A plan does to one request what the stages of the pipeline would do to it one after another: memory limits, programs,
-//! and at the end a [`Hold`], which takes responsibility. So the client can be answered at once, and whoever works on
-//! batches that left the hold is woken a few times a second, however many requests arrive.
+//! and at the end a [`Hold`] or a [`Journal`], which takes responsibility. So the client can be answered at once, or when
+//! the disk has its spans, and whoever works on what left is woken a few times a second, however many requests arrive.
 //!
 //! What it counts is committed when the hold has taken the spans, and collected by whoever keeps the books.
 
@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use self::gate::Gate;
 use self::hold::Hold;
+use crate::journal::{Journal, Refused};
 use crate::ops;
 use crate::program::Program;
 use crate::rope::SpanBatch;
@@ -36,13 +37,31 @@ impl NotTaken {
     }
 }
 
-/// A stage before the hold.
+/// A stage before the end.
 pub enum Stage {
     Gate(Arc<Gate>),
     Program(Arc<Program>),
 }
 
-/// What went through one stage, the hold included.
+/// What takes responsibility.
+pub enum End {
+    Hold(Arc<Hold>),
+    /// Says so once the disk has it.
+    Journal(Arc<Journal>),
+}
+
+/// How far a batch has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    Wholly,
+    /// It is on its way to the disk. Whoever gave it will be told.
+    Soon,
+}
+
+/// Told what became of a batch that was to be taken soon.
+pub type Told = Box<dyn FnOnce(Result<(), NotTaken>) + Send>;
+
+/// What went through one stage, the end included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StageCounts {
     /// Spans of batches that were taken in the end.
@@ -55,19 +74,22 @@ pub struct StageCounts {
 
 pub struct Plan {
     stages: Vec<Stage>,
-    hold: Arc<Hold>,
-    /// One for each stage, and one for the hold.
-    counts: Mutex<Vec<StageCounts>>,
+    end: End,
+    /// One for each stage, and one for the end.
+    counts: Arc<Counts>,
 }
 
+#[derive(Debug)]
+struct Counts(Mutex<Vec<StageCounts>>);
+
 impl Plan {
-    pub fn new(stages: Vec<Stage>, hold: Arc<Hold>) -> Self {
-        let counts = Mutex::new(vec![StageCounts::default(); stages.len() + 1]);
-        Self { stages, hold, counts }
+    pub fn new(stages: Vec<Stage>, end: End) -> Self {
+        let counts = Arc::new(Counts(Mutex::new(vec![StageCounts::default(); stages.len() + 1])));
+        Self { stages, end, counts }
     }
 
-    /// Takes a batch at the time `now`, wholly or not at all.
-    pub fn consume(&self, mut batch: SpanBatch, now: f64) -> Result<(), NotTaken> {
+    /// Takes a batch at the time `now`, wholly or not at all. Where it is taken soon, and only there, `told` hears of it.
+    pub fn consume(&self, mut batch: SpanBatch, now: f64, told: impl FnOnce() -> Told) -> Result<Taken, NotTaken> {
         let mut passed = Vec::with_capacity(self.stages.len() + 1);
         for stage in &self.stages {
             let taken = batch.len() as u64;
@@ -77,12 +99,12 @@ impl Plan {
             let mut ops = Vec::new();
             match stage {
                 Stage::Gate(gate) => {
-                    gate.pass(batch.pinned()).inspect_err(|_| self.refused(passed.len(), taken))?;
+                    gate.pass(batch.pinned()).inspect_err(|_| self.counts.refused(passed.len(), taken))?;
                 }
                 Stage::Program(program) => {
                     let outcome = program.run(&batch);
                     if let Some(refusal) = outcome.refusal() {
-                        self.refused(passed.len(), taken);
+                        self.counts.refused(passed.len(), taken);
                         return Err(NotTaken { forever: true, ..NotTaken::now(refusal) });
                     }
                     ops = outcome.counts;
@@ -92,29 +114,53 @@ impl Plan {
             passed.push(StageCounts { taken, refused: 0, ops });
         }
         let taken = batch.len() as u64;
-        if taken > 0 {
-            let wants_attention = self.hold.offer(batch, now).inspect_err(|_| self.refused(passed.len(), taken))?;
-            if wants_attention {
-                self.hold.ring();
-            }
-            passed.push(StageCounts { taken, ..StageCounts::default() });
+        if taken == 0 {
+            self.counts.commit(passed);
+            return Ok(Taken::Wholly);
         }
-        self.commit(passed);
-        Ok(())
+        let refused = |_: &NotTaken| self.counts.refused(passed.len(), taken);
+        match &self.end {
+            End::Hold(hold) => {
+                if hold.offer(batch, now).inspect_err(refused)? {
+                    hold.ring();
+                }
+                passed.push(StageCounts { taken, ..StageCounts::default() });
+                self.counts.commit(passed);
+                Ok(Taken::Wholly)
+            }
+            End::Journal(journal) => {
+                journal.has_room(&batch).map_err(NotTaken::from).inspect_err(refused)?;
+                let (counts, told) = (self.counts.clone(), told());
+                let done = move |outcome: Result<(), Refused>| {
+                    let outcome = outcome.map_err(NotTaken::from);
+                    if outcome.is_ok() {
+                        passed.push(StageCounts { taken, ..StageCounts::default() });
+                        counts.commit(passed);
+                    } else {
+                        counts.refused(passed.len(), taken);
+                    }
+                    told(outcome);
+                };
+                journal.submit(batch, Box::new(done));
+                Ok(Taken::Soon)
+            }
+        }
     }
 
-    /// What was counted since the last call: an entry for each stage, and one for the hold.
+    /// What was counted since the last call: an entry for each stage, and one for the end.
     pub fn counts(&self) -> Vec<StageCounts> {
         let fresh = vec![StageCounts::default(); self.stages.len() + 1];
-        std::mem::replace(&mut *self.counts.lock().unwrap_or_else(PoisonError::into_inner), fresh)
+        std::mem::replace(&mut *self.counts.0.lock().unwrap_or_else(PoisonError::into_inner), fresh)
     }
+}
 
+impl Counts {
     fn refused(&self, stage: usize, spans: u64) {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)[stage].refused += spans;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)[stage].refused += spans;
     }
 
     fn commit(&self, passed: Vec<StageCounts>) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (sum, stage) in counts.iter_mut().zip(passed) {
             sum.taken += stage.taken;
             if sum.ops.is_empty() {
@@ -123,6 +169,12 @@ impl Plan {
                 sum.ops.iter_mut().zip(stage.ops).for_each(|(sum, op)| sum.add(op));
             }
         }
+    }
+}
+
+impl From<Refused> for NotTaken {
+    fn from(refused: Refused) -> Self {
+        Self { forever: refused == Refused::TooLarge, ..Self::now(refused.to_string()) }
     }
 }
 
@@ -160,15 +212,20 @@ mod tests {
         Arc::new(Program::new(vec![Arc::new(op)]))
     }
 
+    fn unheard() -> Told {
+        Box::new(|_| ())
+    }
+
     #[test]
     fn what_passes_is_held_and_counted() {
         let (hold, rung) = hold(3, 1 << 20);
-        let plan = Plan::new(vec![Stage::Program(dropping("b")), Stage::Program(dropping("c"))], hold.clone());
+        let plan =
+            Plan::new(vec![Stage::Program(dropping("b")), Stage::Program(dropping("c"))], End::Hold(hold.clone()));
 
-        plan.consume(spans(&["a", "b", "c"]), 0.0).unwrap();
-        plan.consume(spans(&["b"]), 0.0).unwrap();
+        plan.consume(spans(&["a", "b", "c"]), 0.0, unheard).unwrap();
+        plan.consume(spans(&["b"]), 0.0, unheard).unwrap();
         assert_eq!((hold.spans(), rung.load(Ordering::SeqCst)), (1, 1), "the first span held sets a timer");
-        plan.consume(spans(&["a", "d"]), 0.0).unwrap();
+        plan.consume(spans(&["a", "d"]), 0.0, unheard).unwrap();
 
         assert_eq!(rung.load(Ordering::SeqCst), 2, "a batch is due");
         assert_eq!(hold.next().map(|batch| batch.len()), Some(3));
@@ -181,10 +238,10 @@ mod tests {
     #[test]
     fn what_the_hold_refuses_is_not_counted_as_taken() {
         let (hold, _) = hold(100, 1);
-        let plan = Plan::new(vec![Stage::Program(dropping("b"))], hold.clone());
-        plan.consume(spans(&["a"]), 0.0).unwrap();
+        let plan = Plan::new(vec![Stage::Program(dropping("b"))], End::Hold(hold.clone()));
+        plan.consume(spans(&["a"]), 0.0, unheard).unwrap();
 
-        let refused = plan.consume(spans(&["a", "b"]), 0.0).unwrap_err();
+        let refused = plan.consume(spans(&["a", "b"]), 0.0, unheard).unwrap_err();
 
         assert!(refused.message.contains("max_held_bytes"), "{}", refused.message);
         let counts = plan.counts();

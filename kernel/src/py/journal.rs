@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pyo3::exceptions::{PyBlockingIOError, PyValueError};
+use pyo3::exceptions::PyBlockingIOError;
 use pyo3::prelude::*;
 
 use super::batch::SpanBatch;
@@ -18,7 +18,7 @@ type Outcomes = Vec<(u64, Option<String>)>;
 
 #[pyclass(frozen, module = "collector._kernel")]
 pub struct Journal {
-    journal: journal::Journal,
+    pub journal: Arc<journal::Journal>,
     bell: Bell,
     outcomes: Arc<Mutex<Outcomes>>,
     submitted: AtomicU64,
@@ -48,7 +48,7 @@ impl Journal {
             std::io::ErrorKind::WouldBlock => PyBlockingIOError::new_err(error.to_string()),
             _ => error.into(),
         })?;
-        Ok(Self { journal, bell, outcomes: Arc::default(), submitted: AtomicU64::new(0) })
+        Ok(Self { journal: Arc::new(journal), bell, outcomes: Arc::default(), submitted: AtomicU64::new(0) })
     }
 
     fn fileno(&self) -> i32 {
@@ -60,15 +60,16 @@ impl Journal {
         self.bell.clear();
     }
 
-    fn submit(&self, batch: &SpanBatch) -> PyResult<u64> {
+    fn submit(&self, batch: &SpanBatch) -> u64 {
         let number = self.submitted.fetch_add(1, Ordering::Relaxed);
-        let outcomes = self.outcomes.clone();
+        let (outcomes, wake) = (self.outcomes.clone(), self.bell.wake());
         let done = Box::new(move |outcome: Result<(), journal::Refused>| {
             let why = outcome.err().map(|refused| refused.to_string());
             outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((number, why));
+            wake();
         });
-        self.journal.submit(batch.0.clone(), done).map_err(|refused| PyValueError::new_err(refused.to_string()))?;
-        Ok(number)
+        self.journal.submit(batch.0.clone(), done);
+        number
     }
 
     fn obstacle(&self, batch: &SpanBatch) -> Option<String> {
@@ -86,6 +87,10 @@ impl Journal {
 
     fn finish(&self, entry: &JournalEntry) {
         self.journal.finish(entry.0.iter().map(|entry| entry.id));
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.journal.trouble()
     }
 
     fn close(&self, py: Python<'_>) {

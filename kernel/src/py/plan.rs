@@ -1,16 +1,17 @@
 //! `Bell`, `Gate`, `Hold` and `Plan`: the front of a pipeline as Python builds it and keeps its books.
 
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use pyo3::prelude::*;
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::batch::SpanBatch;
 use super::guarded;
+use super::journal::Journal;
 use super::program::{OpCounts, Program};
 use crate::batch::Settings;
-use crate::plan::{self, Stage, Wake, gate, hold};
+use crate::plan::{self, End, Stage, Taken, Told, Wake, gate, hold};
 use crate::split::Bounds;
 
 /// A descriptor that is readable once it was rung.
@@ -170,6 +171,12 @@ enum Part<'py> {
     Program(PyRef<'py, Program>),
 }
 
+#[derive(FromPyObject)]
+enum Ending<'py> {
+    Hold(PyRef<'py, Hold>),
+    Journal(PyRef<'py, Journal>),
+}
+
 #[pyclass(frozen, module = "collector._kernel")]
 pub struct Plan {
     pub plan: Arc<plan::Plan>,
@@ -180,7 +187,7 @@ pub struct Plan {
 #[pymethods]
 impl Plan {
     #[new]
-    fn new(stages: Vec<Part<'_>>, hold: &Hold) -> Self {
+    fn new(stages: Vec<Part<'_>>, end: Ending<'_>) -> Self {
         let tallies = stages.iter().map(|part| match part {
             Part::Gate(_) => Vec::new(),
             Part::Program(program) => program.tallies.clone(),
@@ -189,11 +196,21 @@ impl Plan {
             Part::Gate(gate) => Stage::Gate(gate.0.clone()),
             Part::Program(program) => Stage::Program(program.program.clone()),
         });
-        Self { tallies: tallies.collect(), plan: Arc::new(plan::Plan::new(parts.collect(), hold.0.clone())) }
+        let end = match end {
+            Ending::Hold(hold) => End::Hold(hold.0.clone()),
+            Ending::Journal(journal) => End::Journal(journal.journal.clone()),
+        };
+        Self { tallies: tallies.collect(), plan: Arc::new(plan::Plan::new(parts.collect(), end)) }
     }
 
     fn consume(&self, py: Python<'_>, batch: &SpanBatch, now: f64) -> PyResult<Option<(String, Option<f64>, bool)>> {
-        let taken = guarded(py, batch.0.size(), || self.plan.consume(batch.0.clone(), now))?;
+        let (sender, receiver) = mpsc::channel();
+        let told = || -> Told { Box::new(move |outcome| _ = sender.send(outcome)) };
+        let (plan, batch) = (self.plan.clone(), batch.0.clone());
+        let taken = guarded(py, usize::MAX, move || match plan.consume(batch, now, told) {
+            Ok(Taken::Soon) => receiver.recv().unwrap_or(Ok(())),
+            taken => taken.map(|_| ()),
+        })?;
         Ok(taken.err().map(|refused| (refused.message, refused.retry_after, refused.forever)))
     }
 
