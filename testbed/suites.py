@@ -46,6 +46,11 @@ def _engines() -> Iterator[tuple[LoadSpec, int]]:
         yield replace(spec, seconds=6.0), 2
 
 
+def _durable() -> Iterator[tuple[LoadSpec, int]]:
+    for spec, _ in _saturations("durable"):
+        yield replace(spec, seconds=6.0), 2
+
+
 def _transports() -> Iterator[tuple[LoadSpec, int]]:
     plain = load("saturation", spans_per_request=100)
     yield replace(plain, compression="gzip"), 2
@@ -85,6 +90,12 @@ SUITES: dict[str, Suite] = {
             "both engines, with and without offload, beside the Go collector, in a quarter of an hour",
             tuple(_engines()),
             ("spanmill", "spanmill-tickets", "spanmill-grpcio", "gocollector"),
+        ),
+        Suite(
+            "durable",
+            "queues on disk, beside the Go collector, in four minutes",
+            tuple(_durable()),
+            ("spanmill", "spanmill-tickets", "gocollector"),
         ),
         Suite(
             "transports",
