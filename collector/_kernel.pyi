@@ -23,6 +23,8 @@ __all__ = [
     "Pass",
     "Plan",
     "Program",
+    "Queue",
+    "QueueItem",
     "ServerCounts",
     "ServerTls",
     "SpanBatch",
@@ -137,8 +139,10 @@ class Journal:
         """Say why there is no room for a batch now."""
     def outcomes(self) -> list[tuple[int, str | None]]:
         """What has become of batches: they are on disk, or why not."""
-    def take(self, max_spans: int, max_bytes: int) -> JournalEntry | None:
+    def take(self, max_spans: int, max_bytes: int, all: bool) -> JournalEntry | None:
         """Take out the oldest batch, and others behind it as long as all of them are within both bounds.
+
+        Unless `all` is set, only those stay together that a plan has put in, and of which nobody made batches.
 
         They stay on disk until they are finished. `None` when there is none.
         """
@@ -336,9 +340,9 @@ class StageCounts:
 
 @final
 class Plan:
-    """Stages in order, and a hold or a journal at the end: what a server runs in place of a pipeline's front."""
+    """Stages in order, and a hold, a queue or a journal at the end: what a server runs for a pipeline's front."""
 
-    def __new__(cls, stages: Sequence[Gate | Program], end: Hold | Journal) -> Self: ...
+    def __new__(cls, stages: Sequence[Gate | Program], end: Hold | Queue | Journal) -> Self: ...
     def consume(self, batch: SpanBatch, now: float) -> tuple[str, float | None, bool] | None:
         """Take a batch wholly, or say why not, after how many seconds it may come, and whether it never may.
 
@@ -346,6 +350,57 @@ class Plan:
         """
     def counts(self) -> list[StageCounts]:
         """What was counted since the last call: an entry for each stage, and one for the end."""
+
+@final
+class Queue:
+    """A sending queue in memory. What it holds counts until it is finished."""
+
+    def __new__(cls, bell: Bell, *, max_requests: int, max_spans: int, max_size: int, max_pinned: int) -> Self:
+        """Hold at most so many batches with so many spans of so many bytes together, which keep so much memory alive.
+
+        A plan that puts something in rings the bell if nothing was there when somebody looked last.
+        """
+    def obstacle(self, batch: SpanBatch) -> str | None:
+        """Say why there is no room for a batch now."""
+    def offer(self, batch: SpanBatch) -> str | None:
+        """Take a batch, or say why there is no room for it."""
+    def take(self, max_spans: int, max_bytes: int, all: bool) -> QueueItem | None:
+        """Take out the oldest batch, and others behind it as long as all of them are within both bounds.
+
+        Unless `all` is set, only those stay together that a plan has put in, and of which nobody made batches.
+
+        `None` when there is none.
+        """
+    def finish(self, item: QueueItem) -> None:
+        """Note that batches that were taken out need not be held any longer."""
+    def close(self) -> None:
+        """Refuse from now on."""
+    @property
+    def ready(self) -> int:
+        """Batches that can be taken out."""
+    @property
+    def requests(self) -> int:
+        """Batches that are not finished."""
+    @property
+    def spans(self) -> int:
+        """Their spans."""
+    @property
+    def size(self) -> int:
+        """Their bytes."""
+    @property
+    def pinned(self) -> int:
+        """Bytes of memory that they keep alive."""
+
+@final
+class QueueItem:
+    """Batches that were taken out of a queue together."""
+
+    @property
+    def requests(self) -> int:
+        """How many there are."""
+    @property
+    def batch(self) -> SpanBatch:
+        """All of them as one."""
 
 @final
 class ServerCounts:

@@ -2,7 +2,7 @@
 
 A receiver whose transport lives in the kernel may use it in place of `next`: requests are then answered without waking
 Python, and Python sees finished batches only. It is there where a receiver feeds one pipeline, and all of that one's
-stages up to a hold, or up to the queue on disk of its only exporter, can say what they do as a part of the kernel. The
+stages up to a hold, or up to the sending queue of its only exporter, can say what they do as a part of the kernel. The
 meaning is the same as without.
 
 What the kernel counts is written into the accounts by `book`, which everybody who reads the ledger calls first.
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from collector._kernel import Gate, Hold, Journal, Plan, Program, StageCounts
+from collector._kernel import Gate, Hold, Journal, Plan, Program, Queue, StageCounts
 from collector.ledger import PipelineAccount
 
 
@@ -35,18 +35,18 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class DiskEnd:
-    """A queue on disk at the end of a pipeline."""
+class QueueEnd:
+    """The sending queue at the end of a pipeline."""
 
-    journal: Callable[[], Journal]
-    """Gives what the exporter has opened, once it has started."""
+    part: Callable[[], Queue | Journal]
+    """Gives the part of the kernel, once the exporter has started."""
     book: Book
 
 
 class Offload:
     """A plan and its books."""
 
-    def __init__(self, stages: Iterable[Stage], end: Stage | DiskEnd, account: PipelineAccount) -> None:
+    def __init__(self, stages: Iterable[Stage], end: Stage | QueueEnd, account: PipelineAccount) -> None:
         self._stages = list(stages)
         self._end = end
         self._account = account
@@ -56,7 +56,7 @@ class Offload:
     def plan(self) -> Plan:
         """What the transport calls in place of `next.consume`. Exporters have started when it is asked for."""
         if self._plan is None:
-            end = self._end.journal() if isinstance(self._end, DiskEnd) else self._end.part
+            end = self._end.part() if isinstance(self._end, QueueEnd) else self._end.part
             if isinstance(end, (Gate, Program)):
                 raise TypeError("the front of a pipeline ends where spans are held")
             self._plan = Plan([stage.part for stage in self._stages if not isinstance(stage.part, Hold)], end)
@@ -73,8 +73,8 @@ class Offload:
             stage.book(count)
 
 
-def offload(stages: Iterable[Stage | None], account: PipelineAccount, queue: DiskEnd | None = None) -> Offload | None:
-    """Make a plan of the stages of a pipeline, front to back, and of the queue on disk behind them, if that is all.
+def offload(stages: Iterable[Stage | None], account: PipelineAccount, queue: QueueEnd | None = None) -> Offload | None:
+    """Make a plan of the stages of a pipeline, front to back, and of the sending queue behind them, if that is all.
 
     `None` if one stage does not know how, or nothing of it holds spans.
     """

@@ -41,7 +41,7 @@ from collector.ledger import (
     ProcessorAccount,
     ReceiverAccounts,
 )
-from collector.offload import DiskEnd, Offload, offload
+from collector.offload import Offload, QueueEnd, offload
 from collector.ops import option_errors
 from collector.program import Member, ProgramProcessor
 from collector.sending.sender import Sender
@@ -191,16 +191,16 @@ class _Builder:
         head = Head(self._fuse(run, next, built), account)
         self.machine.processors[name] = built
         stages = (part.stage() for _, part in built if isinstance(part, (Processor, ProgramProcessor)))
-        if (front := offload(stages, account, self._queue_on_disk(pipeline, account))) is not None:
+        if (front := offload(stages, account, self._last_queue(pipeline, account))) is not None:
             self.machine.offloads[name] = front
             ledger.sources.append(front.book)
         return head
 
-    def _queue_on_disk(self, pipeline: PipelineConfig, account: PipelineAccount) -> DiskEnd | None:
-        """Give the queue on disk that a pipeline ends in, if it ends in nothing else."""
+    def _last_queue(self, pipeline: PipelineConfig, account: PipelineAccount) -> QueueEnd | None:
+        """Give the sending queue that a pipeline ends in, if it ends in nothing else."""
         [id, *others] = dict.fromkeys(pipeline.exporters)
         sender = self.machine.exporters.get(id)
-        queue = sender.queue_on_disk if sender and not others else None
+        queue = sender.last_queue if sender and not others else None
         if queue is None:
             return None
 
@@ -208,7 +208,7 @@ class _Builder:
             account.passed_on += counts.taken
             queue.book(counts)
 
-        return DiskEnd(queue.journal, book)
+        return QueueEnd(queue.part, book)
 
     def _fuse(self, run: Sequence[Member], next: Consumer, built: list[tuple[str, Component]]) -> Consumer:
         """Put a run of neighbouring ops before `next`."""

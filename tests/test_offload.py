@@ -129,7 +129,7 @@ class Through(Processor):
         await self.next.consume(batch)
 
 
-DURABLE_FRONTS = {
+QUEUED_FRONTS = {
     "nothing": ("[]", "", "queue_size: 100000"),
     "chain": ("[memory_limiter, filter, attributes]", FRONTS["chain"][1], "queue_size: 100000"),
     "fails": ("[filter, filter/2]", FRONTS["fails"][1], "queue_size: 100000"),
@@ -148,15 +148,15 @@ class Silent(SinkExporter):
         raise RetryableError("away")
 
 
-async def _run_durable(front: str, sent: list[SpanBatch], *, offload: bool) -> tuple[Any, ...]:
-    """Send batches to a queue on disk, and say all that could be different, and what is on disk in the end."""
-    names, sections, queue = DURABLE_FRONTS[front]
+async def _run_queued(front: str, storage: str, sent: list[SpanBatch], *, offload: bool) -> tuple[Any, ...]:
+    """Send batches to a queue before a dead backend, and say all that could be different."""
+    names, sections, queue = QUEUED_FRONTS[front]
     with tempfile.TemporaryDirectory() as directory, known(Kind.EXPORTER, silent=Silent):
         text = f"""
         extensions: {{file_storage: {{directory: {directory}}}}}
         receivers: {{feed: }}
         processors: {{{sections}}}
-        exporters: {{silent: {{sending_queue: {{storage: file_storage, {queue}}}}}}}
+        exporters: {{silent: {{sending_queue: {{{storage}{queue}}}}}}}
         service:
           extensions: [file_storage]
           pipelines: {{traces: {{receivers: [feed], processors: {names}, exporters: [silent]}}}}
@@ -166,7 +166,8 @@ async def _run_durable(front: str, sent: list[SpanBatch], *, offload: bool) -> t
         ledger = service.machine.ledger
         ledger.refresh()
         account = ledger.exporters["silent"]
-        counts = (account.offered, account.refused, account.held())
+        counts = (account.offered, account.refused, account.held(), account.failed)
+        assert account.problem() is None
         return (
             # A batch that will never fit is known as such in both, in other words.
             [answer and answer[2] for answer in answers],
@@ -176,9 +177,10 @@ async def _run_durable(front: str, sent: list[SpanBatch], *, offload: bool) -> t
         )
 
 
-@pytest.mark.parametrize("front", DURABLE_FRONTS)
-def test_both_ways_mean_the_same_before_a_queue_on_disk(front: str) -> None:
-    """The kernel acknowledges once the disk has the spans, as Python would."""
+@pytest.mark.parametrize("storage", ["", "storage: file_storage, "], ids=["in memory", "on disk"])
+@pytest.mark.parametrize("front", QUEUED_FRONTS)
+def test_both_ways_mean_the_same_before_a_queue(front: str, storage: str) -> None:
+    """The kernel acknowledges once the queue has the spans, in memory or on disk, as Python would."""
 
     @settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow], deadline=None)
     @given(st.lists(requests(max_spans=2), max_size=2))
@@ -187,7 +189,7 @@ def test_both_ways_mean_the_same_before_a_queue_on_disk(front: str) -> None:
         sent = [make_spans(5), *batches, make_spans(3, name="x")]
         sent = [batch for batch in sent if len(batch)]
 
-        ways = [asyncio.run(_run_durable(front, sent, offload=offload)) for offload in (True, False)]
+        ways = [asyncio.run(_run_queued(front, storage, sent, offload=offload)) for offload in (True, False)]
         assert ways[0] == ways[1]
 
     compare()

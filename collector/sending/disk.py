@@ -15,24 +15,19 @@ from collector.errors import PermanentError, RetryableError, TooLargeError
 from collector.ledger import ExporterAccount, Reason
 from collector.sending.config import QueueConfig, Sizer
 from collector.sending.request import Request
-from collector.sending.store import units
+from collector.sending.store import most, together, units
 from collector.storage import Bounds
 from collector.telemetry.occasional import Occasional
 
 _CACHE = 32 << 20
 """Bytes. What a backend that answers leaves waiting for a moment is sent without being read from disk."""
 
-_LARGEST = 1 << 20
-"""Bytes. What is taken out at once is smaller, unless it is a single request."""
-
-_UNBOUNDED = (1 << 63) - 1
-
 
 def bounds(config: QueueConfig) -> Bounds:
     """Say what a journal may hold."""
-    most = {sizer: config.queue_size if config.sizer is sizer else _UNBOUNDED for sizer in Sizer}
+    held = most(config)
     cache = min(_CACHE, config.max_bytes or _CACHE)
-    return Bounds(most[Sizer.REQUESTS], most[Sizer.ITEMS], most[Sizer.BYTES], cache)
+    return Bounds(held[Sizer.REQUESTS], held[Sizer.ITEMS], held[Sizer.BYTES], cache)
 
 
 class DiskStore:
@@ -53,8 +48,7 @@ class DiskStore:
         self._begun: set[Request] = set()
         self._pinned = 0
         self._failures = Occasional()
-        self._together = config.batch.min_size if config.batch and config.batch_sizer is Sizer.ITEMS else 0
-        """How many spans are worth taking out at once."""
+        self._together = together(config)
         account.is_durable = True
         account.held = lambda: self.spans
 
@@ -80,8 +74,8 @@ class DiskStore:
         await asyncio.to_thread(self._journal.close)
         self._collect(self._journal)
 
-    def journal(self) -> Journal:
-        """Give what was opened. Raises `RuntimeError` before that."""
+    def part(self) -> Journal:
+        """Give what ends a plan. Raises `RuntimeError` before it was opened."""
         if self._journal is None:
             raise RuntimeError("the exporter has not started")
         return self._journal
@@ -106,9 +100,7 @@ class DiskStore:
         """What is held, in units of the sizer."""
         if self._journal is None:
             return 0
-        if self._config.sizer is Sizer.REQUESTS:
-            return self._journal.requests
-        return units(self._config, self._journal.spans, self._journal.size)
+        return units(self._config, self._journal.spans, self._journal.size, self._journal.requests)
 
     @property
     def pinned(self) -> int:
@@ -166,7 +158,11 @@ class DiskStore:
 
         `None` if there are none, or they cannot be read for now.
         """
-        entry = self._journal.take(self._together, _LARGEST) if self._journal else None
+        entry = (
+            self._journal.take(self._together.spans, self._together.bytes, self._together.all)
+            if self._journal
+            else None
+        )
         if entry is None:
             return None
         try:
@@ -185,7 +181,7 @@ class DiskStore:
 
     def remove(self, request: Request) -> None:
         """Forget a request that was begun."""
-        if request in self._begun and self._journal and request.entry is not None:
+        if request in self._begun and self._journal and isinstance(request.entry, JournalEntry):
             self._begun.discard(request)
             self._pinned -= request.pinned
             self._journal.finish(request.entry)

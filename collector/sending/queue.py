@@ -20,7 +20,7 @@ from collections.abc import Callable
 from collector.errors import RetryableError
 from collector.sending.config import QueueConfig
 from collector.sending.request import Request
-from collector.sending.store import MemoryStore, Store, check_units
+from collector.sending.store import Store, WaitingStore, check_units
 from collector.spans import SpanBatch
 
 _STOPPING = "the exporter is shutting down"
@@ -34,7 +34,7 @@ class SendingQueue:
     ) -> None:
         self._config = config
         self._admits = admits
-        self._store: Store = store or MemoryStore(config)
+        self._store: Store = store or WaitingStore(config)
         self._due: deque[Request] = deque()
         self._parked: set[Request] = set()
         self._getters: deque[asyncio.Future[None]] = deque()
@@ -91,6 +91,8 @@ class SendingQueue:
                 return self._due.popleft()
             if self._store.fresh and self._may_begin():
                 if (request := await self._store.begin()) is not None:
+                    if self._store.fresh:
+                        self._wake()
                     return request
                 continue
             if self._closed:

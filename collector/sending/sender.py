@@ -25,11 +25,12 @@ from collector.component import Exporter, Host, Reference, Settings
 from collector.config.types import Config
 from collector.errors import ConsumeError, RetryableError, StartError
 from collector.ledger import ExporterAccount, Reason
-from collector.offload import DiskEnd
+from collector.offload import QueueEnd
 from collector.sending.attempts import Attempts
 from collector.sending.config import QueueConfig, SendingConfig
 from collector.sending.disk import DiskStore, bounds
 from collector.sending.gathering import Gatherer, Gathering
+from collector.sending.memory import MemoryStore
 from collector.sending.queue import SendingQueue
 from collector.sending.request import Request
 from collector.spans import SpanBatch
@@ -66,9 +67,12 @@ class Sender:
         self._held = 0
         self._attempts = Attempts(exporter, sending, self._take_over, self._look_again)
         self._disk: DiskStore | None = None
+        self._memory: MemoryStore | None = None
         if queue and queue.storage:
             self._disk = DiskStore(queue, settings.account, settings.logger, self._look_again)
-        self._queue = SendingQueue(queue, self._attempts.admits, self._disk) if queue else None
+        elif queue and not queue.wait_for_result:
+            self._memory = MemoryStore(queue, settings.account, self._look_again)
+        self._queue = SendingQueue(queue, self._attempts.admits, self._disk or self._memory) if queue else None
         self._ours: set[Request] = set()
         """Requests that this sender answers for."""
         self._bundles: set[Request] = set()
@@ -100,11 +104,12 @@ class Sender:
         return self._disk is not None
 
     @property
-    def queue_on_disk(self) -> DiskEnd | None:
-        """The queue, if it is on disk and never lets anybody wait for room."""
-        if self._disk is None or (self._config and self._config.block_on_overflow):
+    def last_queue(self) -> QueueEnd | None:
+        """The queue as the end of a plan. `None` where callers wait, for room or for the backend."""
+        store = self._disk or self._memory
+        if store is None or self._config is None or self._config.block_on_overflow:
             return None
-        return DiskEnd(self._disk.journal, self._disk.book)
+        return QueueEnd(store.part, store.book)
 
     def references(self) -> list[Reference]:
         """The extension that keeps the queue on disk."""
@@ -118,6 +123,8 @@ class Sender:
             return
         if self._disk:
             await self._open(self._disk, self._config, host)
+        if self._memory:
+            self._memory.open()
         requests: Requests = self._queue
         if batch := self._config.batch:
             gatherer = Gatherer(self._queue, Gathering(batch, self._config.batch_sizer), self._bundles)
@@ -143,8 +150,6 @@ class Sender:
             raise
         if request.result is not None:
             await self._outcome(self._queue, request, request.result)
-        elif not self._disk:
-            self._offer(request)
 
     async def shutdown(self) -> None:
         """Give everything that is held one last attempt, then stop the exporter.
@@ -163,6 +168,8 @@ class Sender:
                 await self._stop_tasks()
             finally:
                 self._give_up()
+                if self._memory:
+                    self._memory.close()
                 if self._disk:
                     await self._disk.close()
                 await self.exporter.shutdown()
@@ -271,7 +278,7 @@ class Sender:
         elif request in self._ours:
             self._let_go(request)
         elif request.offered:
-            pass  # the disk has counted it
+            pass  # its store has counted it
         elif request.abandoned and request.untouched:
             _tell(request)
             return

@@ -1,8 +1,12 @@
-"""Where the requests of a queue are until they are finished: in memory, or on disk (`collector/sending/disk.py`)."""
+"""Where the requests of a queue are until they are finished: in memory (`memory.py`), or on disk (`disk.py`).
+
+Where somebody waits for the result of each request, they stay as they are, in a `WaitingStore`.
+"""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Protocol
 
 from collector.errors import PermanentError, TooLargeError
@@ -76,7 +80,40 @@ def check_units(config: QueueConfig, batch: SpanBatch) -> int:
     return count
 
 
-class MemoryStore:
+LARGEST = 1 << 20
+"""Bytes. What is taken out at once is smaller, unless it is a single request."""
+
+UNBOUNDED = (1 << 63) - 1
+
+_MANY = 8192
+"""Spans. The busier a collector is, the more requests it sends together, up to this."""
+
+
+def most(config: QueueConfig) -> dict[Sizer, int]:
+    """Say how much a queue may hold, in each unit."""
+    return {sizer: config.queue_size if config.sizer is sizer else UNBOUNDED for sizer in Sizer}
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What is taken out of a queue at once, if it waits there."""
+
+    spans: int
+    bytes: int
+    all: bool
+    """Also what somebody made a batch of."""
+
+
+def together(config: QueueConfig) -> Together:
+    """Say what is worth taking out at once: what is gathered anyway, or small requests that came as they are."""
+    if config.batch is None:
+        return Together(_MANY, LARGEST, all=False)
+    if config.batch_sizer is Sizer.ITEMS:
+        return Together(config.batch.min_size, LARGEST, all=True)
+    return Together(UNBOUNDED, min(config.batch.min_size, LARGEST), all=True)
+
+
+class WaitingStore:
     """Holds requests in memory, within `queue_size` and `max_bytes`."""
 
     is_durable = False

@@ -22,6 +22,7 @@ pub mod guess;
 pub mod hex;
 pub mod journal;
 pub mod json;
+pub mod load;
 pub mod merge;
 #[cfg(feature = "net")]
 pub mod net;

@@ -9,7 +9,8 @@ use std::sync::{LazyLock, mpsc};
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use spanmill_kernel::journal::{Journal, Load, Settings};
+use spanmill_kernel::journal::{Journal, Settings};
+use spanmill_kernel::load::Load;
 use spanmill_kernel::rope::SpanBatch;
 
 /// Files as a run leaves them that was killed, by their names.
@@ -19,10 +20,10 @@ static FILES: LazyLock<Vec<(PathBuf, Vec<u8>)>> = LazyLock::new(|| {
         let journal = open(scratch.clone());
         for number in 0..3 {
             let (sender, receiver) = mpsc::channel();
-            journal.submit(batch(3 * part + number), Box::new(move |outcome| sender.send(outcome).unwrap()));
+            journal.submit(batch(3 * part + number), false, Box::new(move |outcome| sender.send(outcome).unwrap()));
             receiver.recv().unwrap().unwrap();
         }
-        journal.finish(journal.take(0, 0).into_iter().map(|entry| entry.id));
+        journal.finish(journal.take(0, 0, true).into_iter().map(|entry| entry.id));
     }
     let files = fs::read_dir(&scratch).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some());
     let mut files: Vec<_> = files.map(|path| (PathBuf::from(path.file_name().unwrap()), fs::read(&path).unwrap())).collect();
@@ -65,7 +66,7 @@ fuzz_target!(|data: &[u8]| {
     files.iter().for_each(|(name, data)| fs::write(scratch.join(name), data).unwrap());
     let appended: HashSet<Vec<u8>> = (0..6).map(|number| batch(number).encode()).collect();
     let journal = open(scratch.clone());
-    while let Some(entry) = journal.take(0, 0).pop() {
+    while let Some(entry) = journal.take(0, 0, true).pop() {
         if let Ok(batch) = entry.read() {
             assert!(appended.contains(&batch.encode()));
         }

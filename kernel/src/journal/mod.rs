@@ -8,7 +8,6 @@
 //! The contents of batches stay in memory up to a bound, so that a queue that is worked off is never read from disk.
 
 mod format;
-mod load;
 mod lock;
 mod promise;
 mod recovery;
@@ -25,11 +24,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use self::format::{HEADS, RECORD};
-pub use self::load::Load;
 use self::promise::Promise;
 pub use self::recovery::Report;
 use self::segment::{Records, Unreadable};
 use self::writer::Writer;
+use crate::load::Load;
 use crate::plan::Wake;
 use crate::rope::SpanBatch;
 
@@ -55,6 +54,8 @@ pub struct Entry {
     pub spans: usize,
     /// Bytes on the wire.
     pub size: usize,
+    /// Whether it may be sent together with its neighbours: nobody made a batch of it yet.
+    loose: bool,
     place: Place,
 }
 
@@ -115,13 +116,20 @@ struct Shared {
     wake: Wake,
 }
 
+/// A batch that waits for the writer.
+struct Submitted {
+    batch: SpanBatch,
+    loose: bool,
+    promise: Promise,
+}
+
 #[derive(Default)]
 struct State {
     ready: VecDeque<Entry>,
     /// Taken out and not finished.
     begun: HashMap<u64, Entry>,
     /// What waits for the writer.
-    submitted: Vec<(SpanBatch, Promise)>,
+    submitted: Vec<Submitted>,
     finished: Vec<Entry>,
     closing: bool,
     /// What is on disk and not finished.
@@ -149,7 +157,7 @@ impl Journal {
         let mut found = recovery::recover(&settings.directory)?;
         let report = std::mem::take(&mut found.report);
         let (writer, ready) = Writer::new(found, lock);
-        let held = ready.iter().map(Load::of_entry).fold(Load::default(), Load::plus);
+        let held = ready.iter().map(Entry::load).fold(Load::default(), Load::plus);
         let state = State { ready, held, disk: writer.disk(), ..State::default() };
         let shared = Arc::new(Shared { settings, state: Mutex::new(state), work: Condvar::new(), wake });
         let running = shared.clone();
@@ -167,8 +175,9 @@ impl Journal {
         self.shared.room(&self.shared.state(), Load::of(batch))
     }
 
-    /// Appends a batch. `done` is called once it is on disk, or is refused, which may be at once.
-    pub fn submit(&self, batch: SpanBatch, done: Done) {
+    /// Appends a batch, `loose` if nobody made it on purpose. `done` is called once it is on disk, or is refused, which may
+    /// be at once.
+    pub fn submit(&self, batch: SpanBatch, loose: bool, done: Done) {
         let load = Load::of(&batch);
         let promise = Promise::new(done);
         let mut state = self.shared.state();
@@ -178,14 +187,14 @@ impl Journal {
             return;
         }
         state.entering = state.entering.plus(load);
-        state.submitted.push((batch, promise));
+        state.submitted.push(Submitted { batch, loose, promise });
         drop(state);
         self.shared.work.notify_one();
     }
 
     /// Takes the oldest batch out, and others behind it as long as all of them together are within a number of spans and
-    /// of bytes. They stay on disk until they are finished.
-    pub fn take(&self, spans: usize, bytes: usize) -> Vec<Entry> {
+    /// of bytes, and are loose unless `all` is set. They stay on disk until they are finished.
+    pub fn take(&self, spans: usize, bytes: usize, all: bool) -> Vec<Entry> {
         let mut taken: Vec<Entry> = Vec::new();
         let (mut some_spans, mut some_bytes) = (0, 0);
         let mut guard = self.shared.state();
@@ -193,7 +202,8 @@ impl Journal {
         while let Some(next) = state.ready.front() {
             some_spans += next.spans;
             some_bytes += next.size;
-            if !taken.is_empty() && (some_spans > spans || some_bytes > bytes) {
+            let fits = taken.last().is_none_or(|last| all || last.loose && next.loose);
+            if !fits || !taken.is_empty() && (some_spans > spans || some_bytes > bytes) {
                 break;
             }
             let Some(entry) = state.ready.pop_front() else { break };
@@ -210,7 +220,7 @@ impl Journal {
         let state = &mut *guard;
         for id in ids {
             if let Some(entry) = state.begun.remove(&id) {
-                state.held = state.held.minus(Load::of_entry(&entry));
+                state.held = state.held.minus(entry.load());
                 state.finished.push(entry);
             }
         }
@@ -268,6 +278,10 @@ impl Entry {
     fn without_contents(&self) -> Self {
         let place = Place { cached: None, records: self.place.records.clone(), at: self.place.at };
         Self { place, ..*self }
+    }
+
+    fn load(&self) -> Load {
+        Load { requests: 1, spans: self.spans as u64, bytes: self.size as u64 }
     }
 
     /// Whether `read` need not ask the disk.

@@ -66,13 +66,13 @@ fn batch(name: &str, spans: usize) -> SpanBatch {
 /// Appends a batch and waits until it is on disk, or is not.
 fn append(journal: &Journal, batch: SpanBatch) -> Result<(), Refused> {
     let (sender, receiver) = mpsc::channel();
-    journal.submit(batch, Box::new(move |outcome| sender.send(outcome).unwrap()));
+    journal.submit(batch, false, Box::new(move |outcome| sender.send(outcome).unwrap()));
     receiver.recv().unwrap()
 }
 
 /// Takes out one batch.
 fn take(journal: &Journal) -> Option<Entry> {
-    journal.take(0, 0).pop()
+    journal.take(0, 0, true).pop()
 }
 
 fn drain(journal: &Journal) -> Vec<SpanBatch> {
@@ -118,7 +118,7 @@ fn several_are_taken_together_within_bounds() {
     let journal = scratch.open();
     (0..6).for_each(|_| append(&journal, batch("a", 2)).unwrap());
     let size = batch("a", 2).size();
-    let taken = |spans, bytes| journal.take(spans, bytes).len();
+    let taken = |spans, bytes| journal.take(spans, bytes, true).len();
     assert_eq!(
         (taken(1, usize::MAX), taken(5, usize::MAX), taken(100, 2 * size), taken(100, usize::MAX)),
         (1, 2, 2, 1)

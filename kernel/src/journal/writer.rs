@@ -6,11 +6,11 @@ use std::io;
 use std::sync::PoisonError;
 
 use super::format::{self, HEADS, Head, Record};
-use super::load::Load;
 use super::promise::Promise;
 use super::recovery::Found;
 use super::segment::Segment;
-use super::{Entry, Place, Refused, Shared};
+use super::{Entry, Place, Refused, Shared, Submitted};
+use crate::load::Load;
 use crate::rope::SpanBatch;
 
 /// Where a segment ends and the next one begins.
@@ -48,6 +48,7 @@ impl Writer {
                 id: left.record.id,
                 spans: left.record.spans as usize,
                 size: left.record.size as usize,
+                loose: false,
                 place: Place { records: segment.records.clone(), at: left.at, cached: None },
             }));
             segments.insert(segment.records.head.first, Living { segment, alive: left.len() });
@@ -80,11 +81,11 @@ impl Writer {
         self.end(shared);
     }
 
-    fn append(&mut self, shared: &Shared, submitted: Vec<(SpanBatch, Promise)>) {
+    fn append(&mut self, shared: &Shared, submitted: Vec<Submitted>) {
         let mut written = Vec::with_capacity(submitted.len());
-        for (batch, promise) in submitted {
+        for Submitted { batch, loose, promise } in submitted {
             match self.write(shared, &batch, &mut written) {
-                Ok(entry) => written.push((entry, batch, promise)),
+                Ok(entry) => written.push((Entry { loose, ..entry }, batch, promise)),
                 Err(error) => {
                     // Where a file must not grow any further, the next one may.
                     self.commit(shared, std::mem::take(&mut written));
@@ -124,7 +125,7 @@ impl Writer {
         let place = Place { records: living.segment.records.clone(), at, cached: None };
         self.next_id += 1;
         self.before += batch.len() as u64;
-        Ok(Entry { id, spans: batch.len(), size: batch.size(), place })
+        Ok(Entry { id, spans: batch.len(), size: batch.size(), loose: false, place })
     }
 
     /// Has the disk confirm what was written to the active segment, and tells those who wait.

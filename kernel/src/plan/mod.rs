@@ -1,18 +1,20 @@
 //! The front of a pipeline, from its entrance to the first stage that holds spans, without the interpreter.
 //!
 //! A plan does to one request what the stages of the pipeline would do to it one after another: memory limits, programs,
-//! and at the end a [`Hold`] or a [`Journal`], which takes responsibility. So the client can be answered at once, or when
+//! and at the end a [`Hold`], a [`Queue`] or a [`Journal`], which takes responsibility. So the client can be answered at once, or when
 //! the disk has its spans, and whoever works on what left is woken a few times a second, however many requests arrive.
 //!
 //! What it counts is committed when the hold has taken the spans, and collected by whoever keeps the books.
 
 pub mod gate;
 pub mod hold;
+pub mod queue;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::gate::Gate;
 use self::hold::Hold;
+use self::queue::Queue;
 use crate::journal::{Journal, Refused};
 use crate::ops;
 use crate::program::Program;
@@ -46,6 +48,7 @@ pub enum Stage {
 /// What takes responsibility.
 pub enum End {
     Hold(Arc<Hold>),
+    Queue(Arc<Queue>),
     /// Says so once the disk has it.
     Journal(Arc<Journal>),
 }
@@ -124,9 +127,11 @@ impl Plan {
                 if hold.offer(batch, now).inspect_err(refused)? {
                     hold.ring();
                 }
-                passed.push(StageCounts { taken, ..StageCounts::default() });
-                self.counts.commit(passed);
-                Ok(Taken::Wholly)
+            }
+            End::Queue(queue) => {
+                if queue.offer(batch, true).inspect_err(refused)? {
+                    queue.ring();
+                }
             }
             End::Journal(journal) => {
                 journal.has_room(&batch).map_err(NotTaken::from).inspect_err(refused)?;
@@ -141,10 +146,13 @@ impl Plan {
                     }
                     told(outcome);
                 };
-                journal.submit(batch, Box::new(done));
-                Ok(Taken::Soon)
+                journal.submit(batch, true, Box::new(done));
+                return Ok(Taken::Soon);
             }
         }
+        passed.push(StageCounts { taken, ..StageCounts::default() });
+        self.counts.commit(passed);
+        Ok(Taken::Wholly)
     }
 
     /// What was counted since the last call: an entry for each stage, and one for the end.

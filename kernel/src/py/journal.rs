@@ -10,7 +10,8 @@ use pyo3::prelude::*;
 use super::batch::SpanBatch;
 use super::guarded;
 use super::plan::Bell;
-use crate::journal::{self, Load, Lost, Settings};
+use crate::journal::{self, Lost, Settings};
+use crate::load::Load;
 use crate::rope;
 
 /// What became of batches, by the numbers that `submit` gave: nothing, or why they were not written.
@@ -68,7 +69,7 @@ impl Journal {
             outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((number, why));
             wake();
         });
-        self.journal.submit(batch.0.clone(), done);
+        self.journal.submit(batch.0.clone(), false, done);
         number
     }
 
@@ -80,8 +81,8 @@ impl Journal {
         std::mem::take(&mut *self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn take(&self, max_spans: usize, max_bytes: usize) -> Option<JournalEntry> {
-        let taken = self.journal.take(max_spans, max_bytes);
+    fn take(&self, max_spans: usize, max_bytes: usize, all: bool) -> Option<JournalEntry> {
+        let taken = self.journal.take(max_spans, max_bytes, all);
         (!taken.is_empty()).then_some(JournalEntry(taken))
     }
 

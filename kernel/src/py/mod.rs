@@ -13,6 +13,7 @@ mod journal;
 mod net;
 mod plan;
 mod program;
+mod queue;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -56,6 +57,8 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<plan::Hold>()?;
     module.add_class::<plan::Plan>()?;
     module.add_class::<plan::StageCounts>()?;
+    module.add_class::<queue::Queue>()?;
+    module.add_class::<queue::QueueItem>()?;
     module.add_class::<program::Op>()?;
     module.add_class::<program::OpCounts>()?;
     module.add_class::<program::Pass>()?;

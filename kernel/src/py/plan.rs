@@ -10,6 +10,7 @@ use super::batch::SpanBatch;
 use super::guarded;
 use super::journal::Journal;
 use super::program::{OpCounts, Program};
+use super::queue::Queue;
 use crate::batch::Settings;
 use crate::plan::{self, End, Stage, Taken, Told, Wake, gate, hold};
 use crate::split::Bounds;
@@ -174,6 +175,7 @@ enum Part<'py> {
 #[derive(FromPyObject)]
 enum Ending<'py> {
     Hold(PyRef<'py, Hold>),
+    Queue(PyRef<'py, Queue>),
     Journal(PyRef<'py, Journal>),
 }
 
@@ -198,6 +200,7 @@ impl Plan {
         });
         let end = match end {
             Ending::Hold(hold) => End::Hold(hold.0.clone()),
+            Ending::Queue(queue) => End::Queue(queue.0.clone()),
             Ending::Journal(journal) => End::Journal(journal.journal.clone()),
         };
         Self { tallies: tallies.collect(), plan: Arc::new(plan::Plan::new(parts.collect(), end)) }

@@ -1,6 +1,5 @@
 //! How much there is of something: what a queue holds, or may hold.
 
-use super::Entry;
 use crate::rope::SpanBatch;
 
 /// An amount of batches.
@@ -15,10 +14,6 @@ pub struct Load {
 impl Load {
     pub fn of(batch: &SpanBatch) -> Self {
         Self { requests: 1, spans: batch.len() as u64, bytes: batch.size() as u64 }
-    }
-
-    pub fn of_entry(entry: &Entry) -> Self {
-        Self { requests: 1, spans: entry.spans as u64, bytes: entry.size as u64 }
     }
 
     #[must_use]
