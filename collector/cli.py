@@ -1,4 +1,4 @@
-"""The command line: `spanmill run`, `validate`, `components`.
+"""The command line: `spanmill run`, `validate`, `components`, `status`.
 
 A wrong configuration starts nothing: the report goes to stderr, and the exit status is 1.
 """
@@ -137,7 +137,11 @@ def _load(sources: tuple[str, ...], overrides: tuple[str, ...], ignore_other_sig
 
 
 def _refuse(report: str) -> NoReturn:
-    click.echo(f"Error: the configuration is wrong\n{report}", err=True)
+    _fail(f"the configuration is wrong\n{report}")
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"Error: {message}", err=True)
     sys.exit(1)
 
 
@@ -150,3 +154,40 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(1)
+
+
+@cli.command()
+@click.option(
+    "--endpoint",
+    default="localhost:8888",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where the collector serves its own figures: service::telemetry::metrics.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the document that the collector gives.")
+def status(endpoint: str, as_json: bool) -> None:
+    """Say what became of all spans of a running collector."""
+    import http.client
+    import json
+
+    from collector.errors import StartError
+    from collector.telemetry.pages import STATUS
+    from collector.telemetry.status import lines
+    from collector.transport.settings import split_endpoint
+
+    try:
+        host, port = split_endpoint(endpoint.removeprefix("http://").rstrip("/"))
+        connection = http.client.HTTPConnection(host or "localhost", port, timeout=10)
+        connection.request("GET", STATUS)
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+    except (StartError, OSError, http.client.HTTPException) as error:
+        _fail(f"no collector answers at {endpoint}: {error}")
+    try:
+        text = list(lines(json.loads(body))) if answer.status == http.HTTPStatus.OK else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        text = None
+    if text is None:
+        _fail(f"what answers at {endpoint} is no collector with a status page ({answer.status} {answer.reason})")
+    click.echo(body.decode() if as_json else "\n".join(text))

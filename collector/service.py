@@ -25,9 +25,8 @@ from collector.drain import Drain, report
 from collector.errors import StartError
 from collector.pipeline import Machine, build
 from collector.telemetry import logs
-from collector.telemetry.exposition import metrics_page
 from collector.telemetry.logs import log
-from collector.telemetry.metrics import Metrics
+from collector.telemetry.pages import pages
 from collector.telemetry.pipeline_metrics import register_ledger, register_process, register_queues
 from collector.transport.http_server import HttpServer
 from collector.transport.settings import join_endpoint
@@ -60,7 +59,7 @@ class Service:
         self.metrics_page: MetricsPage | None = None
         """The page with the collector's own metrics, if the configuration wants one."""
         if page := config.telemetry.metrics.page:
-            self.metrics_page = MetricsPage(self.machine.metrics, page)
+            self.metrics_page = MetricsPage(self.machine, page)
         self.failed = False
         """Whether a component reported that it cannot go on."""
         self._shutdown_timeout = shutdown_timeout
@@ -171,10 +170,10 @@ class Service:
 
 
 class MetricsPage:
-    """The server of the metrics page, as a thing to start and stop."""
+    """The server of the collector's own figures, as a thing to start and stop."""
 
-    def __init__(self, metrics: Metrics, config: PrometheusConfig) -> None:
-        self.server = HttpServer(metrics_page(metrics), join_endpoint(config.host, config.port))
+    def __init__(self, machine: Machine, config: PrometheusConfig) -> None:
+        self.server = HttpServer(pages(machine.metrics, machine.ledger), join_endpoint(config.host, config.port))
 
     async def start(self, host: Host) -> None:
         """Listen. Raises `StartError`."""

@@ -1,4 +1,4 @@
-"""The metrics page: the registry as Prometheus' text exposition format, version 0.0.4."""
+"""The registry of metrics as Prometheus' text exposition format, version 0.0.4."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from collector.telemetry.logs import log
 from collector.telemetry.metrics import Histogram, Labels, Metric, Metrics, Sample
-from collector.transport.http_server import App, Receive, Scope, Send, respond
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -60,17 +59,3 @@ def _number(value: float) -> str:
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
     return str(int(value)) if value == int(value) else repr(float(value))
-
-
-def metrics_page(metrics: Metrics) -> App:
-    """The ASGI application behind `localhost:8888/metrics`."""
-
-    async def page(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] != "/metrics":
-            await respond(send, 404, "the metrics are at /metrics\n")
-        elif scope["method"] not in {"GET", "HEAD"}:
-            await respond(send, 405, "this page is there to be read: GET\n")
-        else:
-            await respond(send, 200, exposition(metrics), CONTENT_TYPE)
-
-    return page

@@ -1,0 +1,95 @@
+"""The ledger from outside: what became of all spans, as a document and as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from collector.ledger import Ledger
+
+Document = Mapping[str, Any]
+
+
+def document(ledger: Ledger) -> Document:
+    """Say what all accounts say at this moment, in plain values: sections, ids, and counts of spans by name."""
+    ledger.refresh()
+    pipelines = {}
+    for id, account in ledger.pipelines.items():
+        failed = sum((part.failed for part in account.processors), account.failed)
+        pipelines[id] = {
+            "taken": account.taken,
+            "filtered": sum(part.filtered for part in account.processors),
+            "sampled_out": sum(part.sampled_out for part in account.processors),
+            "failed": {reason.value: spans for reason, spans in failed.items() if spans},
+            "held": sum(part.held() for part in account.processors),
+            "passed_on": account.passed_on,
+        }
+    return {
+        "receivers": {
+            id: {
+                transport: {
+                    "received": account.received,
+                    "accepted": account.accepted,
+                    "refused": account.refused,
+                    "requests_received": account.requests_received,
+                    "requests_accepted": account.requests_accepted,
+                    "requests_refused": account.requests_refused,
+                    "requests_malformed": account.requests_malformed,
+                }
+                for transport, account in accounts.transports.items()
+            }
+            for id, accounts in ledger.receivers.items()
+        },
+        "pipelines": pipelines,
+        "exporters": {
+            id: {
+                "offered": account.offered,
+                "delivered": account.delivered,
+                "failed": {reason.value: spans for reason, spans in account.failed.items() if spans},
+                "held": account.held(),
+                "on_disk": account.is_durable,
+                "refused": account.refused,
+                "retries": account.retries,
+            }
+            for id, account in ledger.exporters.items()
+        },
+        "problems": ledger.problems(),
+    }
+
+
+def lines(status: Document) -> Iterator[str]:
+    """Write the equations of the ledger, one for each account."""
+    for id, transports in status["receivers"].items():
+        for transport, it in transports.items():
+            yield (
+                f"receivers::{id} ({transport}): received {it['received']}"
+                f" = accepted {it['accepted']} + refused {it['refused']}"
+            )
+            malformed = f", {it['requests_malformed']} of them malformed" if it["requests_malformed"] else ""
+            yield (
+                f"    requests: received {it['requests_received']} = accepted {it['requests_accepted']}"
+                f" + refused {it['requests_refused']}{malformed}"
+            )
+    for id, it in status["pipelines"].items():
+        yield (
+            f"pipelines::{id}: taken {it['taken']} = filtered {it['filtered']} + sampled out {it['sampled_out']}"
+            f" + failed {_failed(it['failed'])} + held {it['held']} + passed on {it['passed_on']}"
+        )
+    for id, it in status["exporters"].items():
+        where = " on disk" if it["on_disk"] else ""
+        yield (
+            f"exporters::{id}: offered {it['offered']} = delivered {it['delivered']}"
+            f" + failed {_failed(it['failed'])} + held {it['held']}{where}"
+        )
+        if it["refused"] or it["retries"]:
+            yield f"    turned away by a full queue {it['refused']}, attempts beyond the first {it['retries']}"
+    if status["problems"]:
+        yield "These do not add up, as it happens for a moment while spans are on their way:"
+        yield from (f"    {problem}" for problem in status["problems"])
+
+
+def _failed(reasons: Mapping[str, int]) -> str:
+    """Write `0`, or `12 (10 queue_full, 2 too_large)`."""
+    total = sum(reasons.values())
+    parts = ", ".join(f"{spans} {reason}" for reason, spans in reasons.items())
+    return f"{total} ({parts})" if parts else "0"

@@ -1,0 +1,86 @@
+"""`spanmill status`: the ledger of a running collector, from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+
+import pytest
+from click.testing import CliRunner, Result
+
+from collector.cli import cli
+from collector.component import Kind
+from collector.errors import PermanentError
+from collector.ledger import Ledger, PipelineAccount, Reason
+from collector.telemetry.status import document, lines
+from collector.testing import Feed, SinkExporter, known, make_spans, running
+
+YAML = """
+receivers: {feed: }
+processors: {filter: {trace_conditions: ['span.name == "span 1"']}}
+exporters: {sink: }
+service: {pipelines: {traces: {receivers: [feed], processors: [filter], exporters: [sink]}}}
+"""
+PAGE = (
+    "service.telemetry.metrics.level=basic",
+    "service.telemetry.metrics.readers=[{pull: {exporter: {prometheus: {host: 127.0.0.1, port: 0}}}}]",
+)
+
+
+@pytest.fixture(autouse=True)
+def _components() -> Iterator[None]:
+    with known(Kind.RECEIVER, feed=Feed), known(Kind.EXPORTER, sink=SinkExporter):
+        yield
+
+
+def ask(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["status", *arguments])
+
+
+async def test_prints_the_equations_of_a_running_collector() -> None:
+    """Everything that was received is somewhere, and every loss has a reason."""
+    async with running(YAML, *PAGE) as service:
+        feed = service.machine.receivers["feed"]
+        sink = service.machine.exporters["sink"].exporter
+        assert isinstance(feed, Feed)
+        assert isinstance(sink, SinkExporter)
+        await feed.send(make_spans(5))
+        sink.outcomes = [PermanentError("never")]
+        with pytest.raises(PermanentError):
+            await feed.send(make_spans(2))
+        assert service.metrics_page
+        address = service.metrics_page.server.address
+        text = await asyncio.to_thread(ask, "--endpoint", address)
+        data = await asyncio.to_thread(ask, "--endpoint", address, "--json")
+
+    assert (text.exit_code, data.exit_code) == (0, 0)
+    assert text.stdout.splitlines() == [
+        "receivers::feed (test): received 7 = accepted 5 + refused 2",
+        "    requests: received 2 = accepted 1 + refused 1",
+        "pipelines::traces: taken 5 = filtered 1 + sampled out 0 + failed 0 + held 0 + passed on 4",
+        "exporters::sink: offered 4 = delivered 4 + failed 0 + held 0",
+    ]
+    assert json.loads(data.stdout)["exporters"]["sink"]["delivered"] == 4
+
+
+def test_names_reasons_and_what_does_not_add_up() -> None:
+    """A number without a reason is a bug, and so is an equation that does not hold."""
+    ledger = Ledger()
+    ledger.pipelines["traces"] = account = PipelineAccount(taken=9, passed_on=1)
+    account.failed.update({Reason.QUEUE_FULL: 5, Reason.DAMAGED: 2})
+
+    said = list(lines(document(ledger)))
+
+    assert "failed 7 (5 queue_full, 2 damaged_on_disk)" in said[0]
+    assert "do not add up" in said[1]
+    assert "took 9 spans, but 8 are accounted for" in said[2]
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:1", "nonsense", "localhost:99999999"])
+def test_says_when_nobody_answers(endpoint: str) -> None:
+    """One line, and 1."""
+    result = ask("--endpoint", endpoint)
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: no collector answers at {endpoint}: ")
