@@ -162,6 +162,22 @@ async def test_other_signals_are_told_that_they_are_wrong_here(receiver: Receive
     assert f"traces only: send {signal} elsewhere" in (told.details() or "")
 
 
+HEALTH = "/grpc.health.v1.Health/Check"
+TRACE_SERVICE = b"opentelemetry.proto.collector.trace.v1.TraceService"
+
+
+@pytest.mark.parametrize("service", [b"", TRACE_SERVICE])
+async def test_answers_health_checks_of_grpc(receiver: Receive, service: bytes) -> None:
+    """An orchestrator asks at the port that takes spans, for everything or for the service."""
+    request = bytes((0x0A, len(service))) + service if service else b""
+    async with receiver(Sink()) as running:
+        assert await send(address(running), request, method=HEALTH) == b"\x08\x01"
+        told = await refusal(address(running), b"\x0a\x07unknown", method=HEALTH)
+
+    assert told.code() == grpc.StatusCode.NOT_FOUND
+    assert running.settings.account.on("grpc").requests_received == 0
+
+
 async def test_a_client_that_cancels_takes_its_request_back(receiver: Receive) -> None:
     """The await in the pipeline is cancelled, and the spans count as refused."""
     downstream = Blocking()

@@ -27,6 +27,11 @@ _OTHER_SIGNALS = {
     "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export": "profiles",
 }
 
+_HEALTH = "/grpc.health.v1.Health/Check"
+_SERVICE = b"opentelemetry.proto.collector.trace.v1.TraceService"
+_HEALTH_REQUESTS = (b"", bytes((0x0A, len(_SERVICE))) + _SERVICE)
+"""A `HealthCheckRequest` for everything, and one for what there is."""
+_SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"
 
 _AS_LONG_AS_IT_TAKES = 24 * 3600.0
 """Seconds. The service decides how long a shutdown may take, and cancels it."""
@@ -40,6 +45,8 @@ class GrpcServer:
         self._ingest = ingest
         self._needs_origin = needs_origin
         self._export = grpc.unary_unary_rpc_method_handler(self._handle)
+        self._health = grpc.unary_unary_rpc_method_handler(self._check_health)
+        self._draining = False
         self._server: grpc.aio.Server | None = None
         self.address = ""
         """The bound address, known once it has started."""
@@ -63,6 +70,7 @@ class GrpcServer:
         """Accept nothing more and wait for what is under way. When it is cancelled, that is broken off."""
         if self._server is None:
             return
+        self._draining = True
         try:
             await self._server.stop(grace=_AS_LONG_AS_IT_TAKES)
         except asyncio.CancelledError:
@@ -74,9 +82,17 @@ class GrpcServer:
         """Find the handler of a method: grpcio asks for every request."""
         if call.method == _EXPORT:
             return self._export
+        if call.method == _HEALTH:
+            return self._health
         if signal := _OTHER_SIGNALS.get(call.method):
             return _unimplemented(signal)
         return None
+
+    async def _check_health(self, data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        """Answer a `HealthCheckRequest`, as the kernel's server does."""
+        if data not in _HEALTH_REQUESTS:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such service here")
+        return _NOT_SERVING if self._draining else _SERVING
 
     async def _handle(self, data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         try:

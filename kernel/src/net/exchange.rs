@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -46,6 +47,8 @@ pub struct Exchange {
     pub include_metadata: bool,
     /// Who decides whose requests are taken; without it, anybody's.
     pub guard: Option<Arc<Guard>>,
+    /// Whether the server is about to end.
+    pub draining: Arc<AtomicBool>,
 }
 
 /// How a body is encoded.

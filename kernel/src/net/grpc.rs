@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 
 use super::answer::{Answer, Code, Refusal};
 use super::exchange::{Exchange, Format, Unread};
+use super::health;
 use super::service::{Body, plain};
 use crate::base64;
 use crate::compress::{self, Encoding};
@@ -25,6 +27,9 @@ const OTHER_SIGNALS: [(&str, &str); 3] = [
     ("/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export", "profiles"),
 ];
 
+/// Bytes of a health check. The name of a service fits.
+const LARGEST_CHECK: usize = 1024;
+
 /// A flag and a length stand before each message.
 pub const PREFIX: usize = 5;
 
@@ -33,6 +38,9 @@ pub async fn respond(exchange: &Exchange, head: &Parts, body: &mut Incoming, pee
     if head.method != Method::POST || !is_grpc(&head.headers) {
         let advice = "this port speaks OTLP over gRPC; OTLP over HTTP has a port of its own, usually 4318\n";
         return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, advice);
+    }
+    if head.uri.path() == health::CHECK {
+        return checked(exchange, body).await;
     }
     let answer = answer(exchange, head, body, peer);
     let answer = match deadline(&head.headers) {
@@ -83,6 +91,21 @@ async fn answer(exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &s
         },
     };
     exchange.deliver(message, Format::Protobuf, exchange.origin(head, peer), share).await
+}
+
+/// Answers a health check, whoever asks.
+async fn checked(exchange: &Exchange, body: &mut Incoming) -> Response<Body> {
+    let read = exchange.read(body, LARGEST_CHECK, &mut exchange.share(), |_| None).await;
+    let message =
+        read.ok().and_then(|data| unframed(&data, LARGEST_CHECK).ok()).filter(|(is_compressed, _)| !is_compressed);
+    let checked = match message {
+        Some((_, request)) => health::check(&request, !exchange.draining.load(Ordering::Relaxed)),
+        None => Err(Refusal::new(Code::InvalidArgument, "not a health check")),
+    };
+    match checked {
+        Ok(message) => success(message),
+        Err(refusal) => response(&Answer::Refused(refusal)),
+    }
 }
 
 fn unread(exchange: &Exchange, refusal: Refusal) -> Answer {
@@ -148,24 +171,27 @@ fn deadline(headers: &HeaderMap) -> Option<Duration> {
 }
 
 fn response(answer: &Answer) -> Response<Body> {
-    let trailers = trailers(answer);
-    let mut response = if *answer == Answer::Accepted {
-        Response::new(
-            Success { message: Some(Bytes::from_static(&[0; PREFIX])), trailers: Some(trailers) }.boxed_unsync(),
-        )
-    } else {
-        // Without a message the trailers are the headers.
-        let mut response = Response::new(Empty::new().boxed_unsync());
-        *response.headers_mut() = trailers;
-        response.headers_mut().insert("content-length", HeaderValue::from_static("0"));
-        response.headers_mut().insert("grpc-accept-encoding", HeaderValue::from_static(compress::ACCEPTED));
-        response
-    };
+    if *answer == Answer::Accepted {
+        return success(Bytes::from_static(&[0; PREFIX]));
+    }
+    // Without a message the trailers are the headers.
+    let mut response = Response::new(Empty::new().boxed_unsync());
+    *response.headers_mut() = trailers(answer);
+    response.headers_mut().insert("content-length", HeaderValue::from_static("0"));
+    response.headers_mut().insert("grpc-accept-encoding", HeaderValue::from_static(compress::ACCEPTED));
     response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
     response
 }
 
-/// An empty message and trailers. It does not tell its length, which would become a `content-length`, and clients that
+/// A message, which has its frame already.
+fn success(message: Bytes) -> Response<Body> {
+    let success = Success { message: Some(message), trailers: Some(trailers(&Answer::Accepted)) };
+    let mut response = Response::new(success.boxed_unsync());
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+    response
+}
+
+/// A message and trailers. It does not tell its length, which would become a `content-length`, and clients that
 /// know no gRPC are content with that and never see the trailers.
 struct Success {
     message: Option<Bytes>,

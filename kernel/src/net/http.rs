@@ -207,6 +207,7 @@ fn status(refusal: &Refusal) -> StatusCode {
     match refusal.code {
         Code::InvalidArgument => StatusCode::BAD_REQUEST,
         Code::Unimplemented => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::NotFound => StatusCode::NOT_FOUND,
         Code::DeadlineExceeded => StatusCode::REQUEST_TIMEOUT,
         Code::ResourceExhausted if refusal.retry_after_ms.is_some() => StatusCode::TOO_MANY_REQUESTS,
         Code::ResourceExhausted => StatusCode::PAYLOAD_TOO_LARGE,

@@ -18,6 +18,7 @@ mod crowd;
 mod exchange;
 pub mod grpc;
 mod handshake;
+mod health;
 mod htpasswd;
 mod http;
 pub mod inbox;
