@@ -27,7 +27,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test interop check lint format bench fuzz docs dist dist-check lock clean
+.PHONY: help install run demo test interop check lint format bench fuzz audit docs dist dist-check lock clean
 .PHONY: testbed testbed-full testbed-ci testbed-peers testbed-engine chaos differential corpus
 
 help: ## show what there is
@@ -103,6 +103,11 @@ fuzz: cargo ## fuzz what reads foreign bytes and foreign expressions, a minute e
 	cd kernel && for target in $$(cargo fuzz list); do \
 	    RUSTC_BOOTSTRAP=1 cargo fuzz run $$target -- -max_total_time=$(SECONDS_PER_TARGET) || exit 1; \
 	done
+
+audit: install ## look up known weaknesses of the dependencies, and list what is pinned
+	@$(BIN)/python -c 'import pip_audit' 2>/dev/null || $(BIN)/pip install --quiet pip-audit
+	@command -v cargo-audit >/dev/null || cargo install --quiet --locked cargo-audit || true
+	@$(BIN)/python -m testbed.audit
 
 docs: install ## write docs/components.md, docs/processors and docs/result.schema.json anew from the docstrings
 	$(BIN)/python -m testbed.manual

@@ -72,9 +72,7 @@ def test_a_mutated_configuration_is_a_report_or_a_collector(seed: int, tmp_path:
     texts = [SHIPPED.read_text(encoding="utf-8"), yaml.safe_dump(yaml.safe_load(DURABLE))]
     reports = []
     for _ in range(60):
-        text = mutated(
-            dice.choice([SHIPPED.read_text(encoding="utf-8"), yaml.safe_dump(yaml.safe_load(DURABLE))]), dice
-        )
+        text = mutated(dice.choice(texts), dice)
         file.write_text(text, encoding="utf-8")
         try:
             build(load([str(file)]))
