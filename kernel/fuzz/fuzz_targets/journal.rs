@@ -25,8 +25,10 @@ static FILES: LazyLock<Vec<(PathBuf, Vec<u8>)>> = LazyLock::new(|| {
         }
         journal.finish(journal.take(0, 0, true).into_iter().map(|entry| entry.id));
     }
-    let files = fs::read_dir(&scratch).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some());
-    let mut files: Vec<_> = files.map(|path| (PathBuf::from(path.file_name().unwrap()), fs::read(&path).unwrap())).collect();
+    let files =
+        fs::read_dir(&scratch).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some());
+    let mut files: Vec<_> =
+        files.map(|path| (PathBuf::from(path.file_name().unwrap()), fs::read(&path).unwrap())).collect();
     files.sort();
     fs::remove_dir_all(scratch).unwrap();
     files
@@ -50,9 +52,9 @@ fn open(directory: PathBuf) -> Journal {
 }
 
 fuzz_target!(|data: &[u8]| {
+    let mut files = FILES.clone();
     let scratch = scratch();
     fs::create_dir(&scratch).unwrap();
-    let mut files = FILES.clone();
     for edit in data.chunks_exact(4) {
         let count = files.len();
         let file = &mut files[usize::from(edit[0] & 3) % count].1;
