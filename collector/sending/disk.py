@@ -96,6 +96,11 @@ class DiskStore:
         return self._journal.disk if self._journal else 0
 
     @property
+    def unmarked(self) -> int:
+        """Batches that a crash would deliver again: the disk did not take the note that they are finished."""
+        return self._journal.unmarked if self._journal else 0
+
+    @property
     def size(self) -> int:
         """What is held, in units of the sizer."""
         if self._journal is None:

@@ -16,18 +16,17 @@ Every span that was offered is delivered, failed for a reason, or held; see `Exp
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from collector.component import Exporter, Host, Reference, Settings
 from collector.config.types import Config
-from collector.errors import ConsumeError, RetryableError, StartError
-from collector.ledger import ExporterAccount, Reason
+from collector.errors import ConsumeError, StartError
+from collector.ledger import ExporterAccount
 from collector.offload import QueueEnd
 from collector.sending.attempts import Attempts
 from collector.sending.config import QueueConfig, SendingConfig
+from collector.sending.custody import Custody
 from collector.sending.disk import DiskStore, bounds
 from collector.sending.gathering import Gatherer, Gathering
 from collector.sending.memory import MemoryStore
@@ -36,7 +35,6 @@ from collector.sending.request import Request
 from collector.spans import SpanBatch
 from collector.storage import Storage
 from collector.telemetry.metrics import MetricKind, Sample
-from collector.telemetry.occasional import Occasional
 
 _STOPPING = "the exporter is shutting down"
 
@@ -61,11 +59,9 @@ class Sender:
         self.exporter = exporter
         self._config = queue = sending.sending_queue if sending else None
         self._id = settings.id
-        self._logger = settings.logger
         self._account = settings.account
-        self._account.held = lambda: self._held
-        self._held = 0
-        self._attempts = Attempts(exporter, sending, self._take_over, self._look_again)
+        self._custody = Custody(settings.account, settings.logger)
+        self._attempts = Attempts(exporter, sending, self._custody.take_over, self._look_again)
         self._disk: DiskStore | None = None
         self._memory: MemoryStore | None = None
         if queue and queue.storage:
@@ -73,11 +69,7 @@ class Sender:
         elif queue and not queue.wait_for_result:
             self._memory = MemoryStore(queue, settings.account, self._look_again)
         self._queue = SendingQueue(queue, self._attempts.admits, self._disk or self._memory) if queue else None
-        self._ours: set[Request] = set()
-        """Requests that this sender answers for."""
-        self._bundles: set[Request] = set()
-        """Requests that are made of others."""
-        self._losses: defaultdict[Reason, Occasional] = defaultdict(Occasional)
+        self._custody.queue = self._queue
         self._closing = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         if self._queue:
@@ -127,7 +119,7 @@ class Sender:
             self._memory.open()
         requests: Requests = self._queue
         if batch := self._config.batch:
-            gatherer = Gatherer(self._queue, Gathering(batch, self._config.batch_sizer), self._bundles)
+            gatherer = Gatherer(self._queue, Gathering(batch, self._config.batch_sizer), self._custody.bundles)
             self._spawn(gatherer.run(self._config.num_consumers))
             requests = gatherer
         for _ in range(self._config.num_consumers):
@@ -149,7 +141,7 @@ class Sender:
             self._account.refused += len(batch)
             raise
         if request.result is not None:
-            await self._outcome(self._queue, request, request.result)
+            await self._custody.outcome(self._queue, request, request.result)
 
     async def shutdown(self) -> None:
         """Give everything that is held one last attempt, then stop the exporter.
@@ -167,7 +159,7 @@ class Sender:
             try:
                 await self._stop_tasks()
             finally:
-                self._give_up()
+                self._custody.give_up()
                 if self._memory:
                     self._memory.close()
                 if self._disk:
@@ -195,7 +187,7 @@ class Sender:
         while (request := await requests.get()) is not None:
             wait = await self._attempts.work(request)
             if wait is None:
-                self._settle(request)
+                self._custody.settle(request)
             else:
                 queue.park(request, wait)
 
@@ -208,10 +200,10 @@ class Sender:
             if request.untouched or request.offered:
                 raise
             # The backend has a part of it, so it is too late to refuse the rest.
-            self._offer(request)
+            self._custody.offer(request)
             self._spawn(self._send_now(request))
             return
-        self._settle(request)
+        self._custody.settle(request)
 
     async def _pause(self, wait: float) -> None:
         """Wait, or until shutdown begins."""
@@ -220,106 +212,6 @@ class Sender:
                 await self._closing.wait()
         except TimeoutError:
             pass
-
-    # --- who answers for a request
-
-    def _offer(self, request: Request) -> None:
-        """Take responsibility for a request."""
-        request.offered = True
-        self._account.offered += request.spans
-        self._held += request.spans
-        self._ours.add(request)
-
-    def _take_over(self, request: Request) -> None:
-        """Answer for a request whose caller has gone."""
-        self._offer(request)
-        _tell(request)
-
-    async def _outcome(self, queue: SendingQueue, request: Request, result: asyncio.Future[None]) -> None:
-        """Wait until a request is finished. Raises its error if all of it failed."""
-        try:
-            await result
-        except asyncio.CancelledError:
-            if await self._leave(queue, request):
-                raise
-
-    async def _leave(self, queue: SendingQueue, request: Request) -> bool:
-        """Take a request back from the queue. False if the backend has something of it, or may have: then it stays."""
-        if request.finished:
-            return request.untouched
-        if request.is_bundled or not request.untouched:
-            request.result = None
-            self._offer(request)
-            return False
-        if queue.withdraw(request):
-            request.finished = True
-            return True
-        request.abandoned = True
-        if request.attempt:
-            request.attempt.reschedule(asyncio.get_running_loop().time())
-        # The attempt ends in the next turns of the loop. Only then it is known whether the backend took the batch.
-        ended = request.result = asyncio.get_running_loop().create_future()
-        while not ended.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([ended])
-        return request.untouched
-
-    def _settle(self, request: Request) -> None:
-        """Book a finished request, once. Raises the error of one that all failed and that nobody else holds."""
-        if request.finished:
-            return
-        request.finished = True
-        for source in request.sources or (request,):
-            if self._queue:
-                self._queue.finish(source)
-        if request.sources:
-            self._bundles.discard(request)
-            self._settle_sources(request)
-        elif request in self._ours:
-            self._let_go(request)
-        elif request.offered:
-            pass  # its store has counted it
-        elif request.abandoned and request.untouched:
-            _tell(request)
-            return
-        elif request.refused:
-            error = next(iter(request.errors.values()))
-            if request.result is None:
-                raise error
-            if not request.result.done():
-                request.result.set_exception(error)
-            return
-        request.book(self._account)
-        self._report(request)
-        _tell(request)
-
-    def _settle_sources(self, bundle: Request) -> None:
-        """Tell those who wait for a part of a bundle. If all of it failed, they keep theirs."""
-        for source in bundle.sources:
-            source.finished = True
-            if source in self._ours:
-                self._let_go(source)
-            elif not source.offered and bundle.refused and source.result:
-                if not source.result.done():
-                    source.result.set_exception(next(iter(bundle.errors.values())))
-                bundle.hand_back(source.spans)
-            elif not source.offered:
-                self._account.offered += source.spans
-            _tell(source)
-
-    def _let_go(self, request: Request) -> None:
-        self._ours.discard(request)
-        self._held -= request.spans
-
-    def _give_up(self) -> None:
-        """Book what is left when time is over. What is on disk stays there."""
-        if self._disk:
-            return
-        error = RetryableError(_STOPPING)
-        for request in (*self._bundles, *self._ours, *(self._queue.held if self._queue else ())):
-            if not request.finished:
-                request.fail_all(Reason.SHUTDOWN, error)
-                self._settle(request)
 
     # --- tasks and reports
 
@@ -346,15 +238,5 @@ class Sender:
         gauge("spanmill_exporter_queue_bytes", "Memory that the queue holds.", lambda: queue.pinned)
         if disk := self._disk:
             gauge("spanmill_exporter_queue_disk_bytes", "Disk that the queue uses.", lambda: disk.disk)
-
-    def _report(self, request: Request) -> None:
-        for reason, error in request.errors.items():
-            if (note := self._losses[reason].note()) is not None:
-                spans = request.failed[reason]
-                self._logger.error(f"{spans} spans lost ({reason.replace('_', ' ')}): {error}{note}")
-
-
-def _tell(request: Request) -> None:
-    """Let go of the one who waits for the result."""
-    if request.result is not None and not request.result.done():
-        request.result.set_result(None)
+            unmarked = "Delivered batches that a crash would deliver again, since the disk took no note of them."
+            gauge("spanmill_exporter_queue_unmarked", unmarked, lambda: disk.unmarked)

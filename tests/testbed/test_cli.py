@@ -27,7 +27,10 @@ ROOT = Path(__file__).parents[2]
     [
         (["run", "stedy"], ["no scenario or suite 'stedy'", "steady, steps, burst", "standard"]),
         (["run", "steady", "--profile", "htp"], ["no profile 'htp'", "http, gateway"]),
-        (["run", "steady", "--pipeline", "chian"], ["no pipeline 'chian'", "pass, durable, chain, transform, sanitize"]),
+        (
+            ["run", "steady", "--pipeline", "chian"],
+            ["no pipeline 'chian'", "pass, durable, chain"],
+        ),
         (["run", "steady", "--subjects", "spanmill,goo"], ["no subject 'goo'", "gocollector, rotel, direct"]),
         (["run", "standard", "--profile", "http"], ["'standard' is a suite"]),
         (["run", "steady", "--spans-per-request", "0"], ["--spans-per-request"]),
