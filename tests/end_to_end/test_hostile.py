@@ -14,10 +14,10 @@ from testbed.hostile.samples import samples
 
 def test_survives_hostile_clients() -> None:
     """Every answer is right and counted, nothing grows, nobody else waits, and the end is clean."""
-    report = attack(6000, 3000, seed=7)
+    report = attack(20_000, 3000, seed=7)
 
     assert report.findings == []
-    assert report.tally.requests == 6000
+    assert report.tally.requests == 20_000
     assert report.connections == 3000
     assert min(report.tally.accepted, report.tally.malformed, report.tally.garbled, report.honest.accepted) > 0
     assert report.passed > 0
