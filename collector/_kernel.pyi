@@ -190,13 +190,7 @@ class Journal:
 class JournalEntry:
     """Batches that were taken out of a journal together. `len()` counts their spans."""
 
-    @property
-    def requests(self) -> int:
-        """How many there are."""
     def __len__(self) -> int: ...
-    @property
-    def size(self) -> int:
-        """Bytes on the wire."""
     @property
     def is_cached(self) -> bool:
         """Whether memory holds their contents. Otherwise `read` waits for the disk."""
@@ -395,9 +389,6 @@ class Queue:
 class QueueItem:
     """Batches that were taken out of a queue together."""
 
-    @property
-    def requests(self) -> int:
-        """How many there are."""
     @property
     def batch(self) -> SpanBatch:
         """All of them as one."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
-from collector.ledger import Ledger, Reason
+from collector.ledger import Ledger, name_reasons
 from collector.telemetry.logs import log
 
 _FIRST_MOMENT = 0.05
@@ -91,25 +90,17 @@ def report(ledger: Ledger) -> None:
                 f" refused {inn.refused}; requests {inn.requests_received}, refused {inn.requests_refused}"
             )
     for pipeline, account in ledger.pipelines.items():
-        failed = sum((part.failed for part in account.processors), account.failed)
         log.info(
             f"pipelines::{pipeline}: took {account.taken} spans,"
-            f" filtered {sum(part.filtered for part in account.processors)},"
-            f" sampled out {sum(part.sampled_out for part in account.processors)},"
-            f" failed {_reasons(failed)}, passed on {account.passed_on}"
+            f" filtered {account.filtered}, sampled out {account.sampled_out},"
+            f" failed {name_reasons(account.all_failed)}, passed on {account.passed_on}"
         )
     for id, out in ledger.exporters.items():
         log.info(
             f"exporters::{id}: was offered {out.offered} spans, delivered {out.delivered},"
-            f" failed {_reasons(out.failed)}"
+            f" failed {name_reasons(out.failed)}"
         )
         if out.is_durable and (kept := out.held()):
             log.info(f"exporters::{id}: keeps {kept} spans on disk for the next start")
     for problem in ledger.problems():
         log.warning(f"the ledger does not balance: {problem}")
-
-
-def _reasons(failed: Counter[Reason]) -> str:
-    """Write `0`, or `12 (10 queue_full, 2 too_large)`."""
-    parts = ", ".join(f"{spans} {reason}" for reason, spans in failed.items() if spans)
-    return f"{failed.total()} ({parts})" if parts else "0"

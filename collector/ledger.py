@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -54,6 +54,12 @@ def reason_for(error: BaseException) -> Reason:
         case RetryableError() | asyncio.CancelledError():
             return Reason.QUEUE_FULL
     return Reason.COMPONENT_ERROR
+
+
+def name_reasons(failed: Mapping[Reason, int] | Mapping[str, int]) -> str:
+    """Write `0`, or `12 (10 queue_full, 2 too_large)`."""
+    parts = ", ".join(f"{spans} {reason}" for reason, spans in failed.items() if spans)
+    return f"{sum(failed.values())} ({parts})" if parts else "0"
 
 
 def nothing_held() -> int:
@@ -161,6 +167,25 @@ class PipelineAccount(Account):
     failed: Counter[Reason] = field(default_factory=Counter)
     """Spans that the first stage refused while another pipeline of the same receiver took them."""
 
+    @property
+    def filtered(self) -> int:
+        """Spans that its processors dropped by a filter."""
+        return sum(account.filtered for account in self.processors)
+
+    @property
+    def sampled_out(self) -> int:
+        """Spans that its processors dropped by sampling."""
+        return sum(account.sampled_out for account in self.processors)
+
+    @property
+    def all_failed(self) -> Counter[Reason]:
+        """Spans that were lost, in its processors or before."""
+        return sum((account.failed for account in self.processors), self.failed)
+
+    def held(self) -> int:
+        """Say how many spans its processors hold."""
+        return sum(account.held() for account in self.processors)
+
     def lose(self, spans: int, reason: Reason) -> None:
         """Book spans that were offered to this pipeline and lost, because another pipeline took them."""
         self.taken += spans
@@ -168,14 +193,7 @@ class PipelineAccount(Account):
 
     def problem(self) -> str | None:
         """Say which equation does not hold, or `None`."""
-        ends = (
-            self.passed_on
-            + self.failed.total()
-            + sum(
-                account.filtered + account.sampled_out + account.failed.total() + account.held()
-                for account in self.processors
-            )
-        )
+        ends = self.passed_on + self.filtered + self.sampled_out + self.all_failed.total() + self.held()
         return None if self.taken == ends else f"took {self.taken} spans, but {ends} are accounted for: {self}"
 
 

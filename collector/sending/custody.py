@@ -12,7 +12,7 @@ from collections import defaultdict
 
 from collector.errors import RetryableError
 from collector.ledger import ExporterAccount, Reason
-from collector.sending.queue import SendingQueue
+from collector.sending.queue import STOPPING, SendingQueue
 from collector.sending.request import Request
 from collector.telemetry.occasional import Occasional
 
@@ -125,7 +125,7 @@ class Custody:
         """Book what is left when time is over. What is on disk stays there."""
         if self.queue and self.queue.is_durable:
             return
-        error = RetryableError("the exporter is shutting down")
+        error = RetryableError(STOPPING)
         for request in (*self.bundles, *self._ours, *(self.queue.held if self.queue else ())):
             if not request.finished:
                 request.fail_all(Reason.SHUTDOWN, error)

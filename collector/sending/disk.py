@@ -1,7 +1,7 @@
 """A queue's requests on disk, in a journal that an extension for storage has opened.
 
-A request is taken once the disk has it. Only those that were begun are requests here: what waits behind them is in the
-journal, which reads it when it is its turn. So an outage of days costs disk and next to no memory.
+A request is taken once the disk has it. The journal reads what waits when it is its turn, so an outage of days costs
+disk and next to no memory.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from collector._kernel import Journal, JournalEntry, StageCounts
+from collector._kernel import Journal, JournalEntry
 from collector.errors import PermanentError, RetryableError, TooLargeError
 from collector.ledger import ExporterAccount, Reason
 from collector.sending.config import QueueConfig, Sizer
+from collector.sending.kernel_store import KernelStore, most
 from collector.sending.request import Request
-from collector.sending.store import most, together, units
 from collector.storage import Bounds
 from collector.telemetry.occasional import Occasional
 
@@ -30,31 +30,25 @@ def bounds(config: QueueConfig) -> Bounds:
     return Bounds(held[Sizer.REQUESTS], held[Sizer.ITEMS], held[Sizer.BYTES], cache)
 
 
-class DiskStore:
-    """Holds requests on disk. `heard` is called when there may be something to begin, or room for more."""
+class DiskStore(KernelStore[JournalEntry]):
+    """Holds requests on disk."""
 
     is_durable = True
 
     def __init__(
         self, config: QueueConfig, account: ExporterAccount, logger: logging.Logger, heard: Callable[[], None]
     ) -> None:
-        self._config = config
-        self._account = account
+        super().__init__(config, account, heard)
         self._logger = logger
-        self._heard = heard
         self._journal: Journal | None = None
         self._waiting: dict[int, tuple[Request, asyncio.Future[None]]] = {}
         """Requests on their way to the disk, by their numbers, and who waits for that."""
-        self._begun: set[Request] = set()
-        self._pinned = 0
         self._failures = Occasional()
-        self._together = together(config)
         account.is_durable = True
-        account.held = lambda: self.spans
 
     def open(self, journal: Journal) -> None:
         """Take up what an earlier run has left."""
-        self._journal = journal
+        self._queue = self._journal = journal
         asyncio.get_running_loop().add_reader(journal.fileno(), self._hear)
         self._account.offered += journal.spans + journal.lost
         if journal.spans:
@@ -80,16 +74,6 @@ class DiskStore:
             raise RuntimeError("the exporter has not started")
         return self._journal
 
-    def book(self, counts: StageCounts) -> None:
-        """Count what the kernel has put into the journal by itself, or had no room for."""
-        self._account.offered += counts.taken
-        self._account.refused += counts.refused
-
-    @property
-    def spans(self) -> int:
-        """Spans that are held."""
-        return self._journal.spans if self._journal else 0
-
     @property
     def disk(self) -> int:
         """Bytes of disk that are used."""
@@ -101,26 +85,9 @@ class DiskStore:
         return self._journal.unmarked if self._journal else 0
 
     @property
-    def size(self) -> int:
-        """What is held, in units of the sizer."""
-        if self._journal is None:
-            return 0
-        return units(self._config, self._journal.spans, self._journal.size, self._journal.requests)
-
-    @property
     def pinned(self) -> int:
         """What is held, in bytes of memory."""
-        return self._pinned + (self._journal.cached if self._journal else 0)
-
-    @property
-    def fresh(self) -> int:
-        """Requests that were never begun."""
-        return self._journal.ready if self._journal else 0
-
-    @property
-    def begun(self) -> int:
-        """Requests that were begun and are not finished."""
-        return self._journal.requests - self._journal.ready if self._journal else 0
+        return sum(request.pinned for request in self._begun) + (self._journal.cached if self._journal else 0)
 
     @property
     def held(self) -> frozenset[Request]:
@@ -132,10 +99,6 @@ class DiskStore:
         size = request.parts[0].size
         if self._journal and size > self._journal.largest:
             raise TooLargeError(f"a batch of {size} bytes is larger than the storage takes: {self._journal.largest}")
-
-    def obstacle(self, request: Request) -> str | None:
-        """Say why there is no room for a request now."""
-        return self._journal.obstacle(request.parts[0]) if self._journal else "the exporter has not started"
 
     async def append(self, request: Request) -> None:
         """Take a request, which is on disk then. Raises `RetryableError`.
@@ -159,15 +122,11 @@ class DiskStore:
         written.result()
 
     async def begin(self) -> Request | None:
-        """Give the oldest fresh requests as one, as far as they are gathered anyway.
+        """Give the oldest fresh requests as one, as far as they are sent together.
 
         `None` if there are none, or they cannot be read for now.
         """
-        entry = (
-            self._journal.take(self._together.spans, self._together.bytes, self._together.all)
-            if self._journal
-            else None
-        )
+        entry = self._take()
         if entry is None:
             return None
         try:
@@ -175,21 +134,10 @@ class DiskStore:
         except OSError as error:
             self._report_unread(entry, error)
             return None
-        request = Request(batch, units(self._config, len(entry), entry.size, entry.requests))
+        request = self._request(batch, entry)
         if lost := len(entry) - len(batch):
             request.damaged(lost, PermanentError("what is on disk is damaged"))
-        request.entry = entry
-        request.offered = True
-        self._begun.add(request)
-        self._pinned += request.pinned
         return request
-
-    def remove(self, request: Request) -> None:
-        """Forget a request that was begun."""
-        if request in self._begun and self._journal and isinstance(request.entry, JournalEntry):
-            self._begun.discard(request)
-            self._pinned -= request.pinned
-            self._journal.finish(request.entry)
 
     def _hear(self) -> None:
         """Look what the journal has to say: it has rung."""

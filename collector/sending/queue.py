@@ -23,7 +23,7 @@ from collector.sending.request import Request
 from collector.sending.store import Store, WaitingStore, check_units
 from collector.spans import SpanBatch
 
-_STOPPING = "the exporter is shutting down"
+STOPPING = "the exporter is shutting down"
 
 
 class SendingQueue:
@@ -75,11 +75,8 @@ class SendingQueue:
     async def put(self, request: Request) -> None:
         """Append a request. Raises `RetryableError` when the queue is full, or waits with `block_on_overflow`."""
         if self._closed:
-            raise RetryableError(_STOPPING)
-        obstacle = self._store.obstacle(request)
-        if self._putters or obstacle is not None:
-            if not self._config.block_on_overflow:
-                raise RetryableError(obstacle or "sending queue is full")
+            raise RetryableError(STOPPING)
+        if self._config.block_on_overflow and (self._putters or self._store.obstacle(request) is not None):
             await self._room(request)
         await self._store.append(request)
         self._wake()
@@ -133,12 +130,9 @@ class SendingQueue:
         self._admit_next()
 
     def wake(self) -> None:
-        """Let idle consumers look again whether something may be taken."""
+        """Let idle consumers look again whether something may be taken, and who waits whether there is room."""
         for _ in range(min(len(self._getters), self._store.fresh + len(self._due))):
             self._wake()
-
-    def make_way(self) -> None:
-        """Let in who waits for room, if there is some."""
         self._admit_next()
 
     def close(self) -> None:
@@ -175,7 +169,7 @@ class SendingQueue:
         try:
             await putter
             if self._closed:
-                raise RetryableError(_STOPPING)
+                raise RetryableError(STOPPING)
         except BaseException:
             self._putters.remove(place)
             self._admit_next()

@@ -11,7 +11,6 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Sequence
 
-from collector._kernel import JournalEntry, QueueItem
 from collector.component import Delivery
 from collector.errors import ConsumeError, PermanentError
 from collector.ledger import ExporterAccount, Reason
@@ -27,7 +26,6 @@ class Request:
         "attempts",
         "began_at",
         "delivered",
-        "entry",
         "errors",
         "failed",
         "finished",
@@ -69,8 +67,6 @@ class Request:
         """Whether it is sent as part of another request."""
         self.sources: tuple[Request, ...] = ()
         """The requests that are sent together as this one."""
-        self.entry: JournalEntry | QueueItem | None = None
-        """What the kernel's queue or journal keeps of it until it is finished."""
         self.finished = False
         self.result: asyncio.Future[None] | None = None
         """Set while the caller waits for the outcome."""

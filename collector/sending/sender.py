@@ -36,8 +36,6 @@ from collector.spans import SpanBatch
 from collector.storage import Storage
 from collector.telemetry.metrics import MetricKind, Sample
 
-_STOPPING = "the exporter is shutting down"
-
 _STORAGE = "sending_queue::storage"
 
 _LAST_MOMENT = 1.0
@@ -179,7 +177,6 @@ class Sender:
         """Have the queue look for what may begin, and for who may come in: the backend or the disk has spoken."""
         if self._queue:
             self._queue.wake()
-            self._queue.make_way()
 
     # --- from the queue to the exporter
 

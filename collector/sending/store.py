@@ -6,10 +6,9 @@ Where somebody waits for the result of each request, they stay as they are, in a
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Protocol
 
-from collector.errors import PermanentError, TooLargeError
+from collector.errors import PermanentError, RetryableError, TooLargeError
 from collector.sending.config import QueueConfig, Sizer
 from collector.sending.request import Request
 from collector.spans import SpanBatch
@@ -49,7 +48,7 @@ class Store(Protocol):
         """Say why there is no room for a request now."""
 
     async def append(self, request: Request) -> None:
-        """Take a request for which there is room. Raises `RetryableError`."""
+        """Take a request. Raises `RetryableError` where there is no room for it."""
 
     async def begin(self) -> Request | None:
         """Give the oldest fresh request. `None` if there turns out to be none."""
@@ -80,37 +79,12 @@ def check_units(config: QueueConfig, batch: SpanBatch) -> int:
     return count
 
 
-LARGEST = 1 << 20
-"""Bytes. What is taken out at once is smaller, unless it is a single request."""
-
-UNBOUNDED = (1 << 63) - 1
-
-_MANY = 8192
-"""Spans. The busier a collector is, the more requests it sends together, up to this."""
-
-
-def most(config: QueueConfig) -> dict[Sizer, int]:
-    """Say how much a queue may hold, in each unit."""
-    return {sizer: config.queue_size if config.sizer is sizer else UNBOUNDED for sizer in Sizer}
-
-
-@dataclass(frozen=True, slots=True)
-class Together:
-    """What is taken out of a queue at once, if it waits there."""
-
-    spans: int
-    bytes: int
-    all: bool
-    """Also what somebody made a batch of."""
-
-
-def together(config: QueueConfig) -> Together:
-    """Say what is worth taking out at once: what is gathered anyway, or small requests that came as they are."""
-    if config.batch is None:
-        return Together(_MANY, LARGEST, all=False)
-    if config.batch_sizer is Sizer.ITEMS:
-        return Together(config.batch.min_size, LARGEST, all=True)
-    return Together(UNBOUNDED, min(config.batch.min_size, LARGEST), all=True)
+def check_pinned(config: QueueConfig, request: Request) -> None:
+    """Raise `PermanentError` for a request that keeps more memory alive than a queue in memory may."""
+    bound = config.max_bytes
+    if bound and request.pinned > bound:
+        # Not a TooLargeError: half of a batch may keep all of its memory alive.
+        raise PermanentError(f"a batch of {request.pinned} bytes is larger than the sending queue's max_bytes {bound}")
 
 
 class WaitingStore:
@@ -142,12 +116,7 @@ class WaitingStore:
 
     def check(self, request: Request) -> None:
         """Raise `PermanentError` for a request that would never fit."""
-        bound = self._config.max_bytes
-        if bound and request.pinned > bound:
-            # Not a TooLargeError: half of a batch may keep all of its memory alive.
-            raise PermanentError(
-                f"a batch of {request.pinned} bytes is larger than the sending queue's max_bytes {bound}"
-            )
+        check_pinned(self._config, request)
 
     def obstacle(self, request: Request) -> str | None:
         """Say why there is no room for a request now."""
@@ -159,7 +128,9 @@ class WaitingStore:
         return None
 
     async def append(self, request: Request) -> None:
-        """Take a request for which there is room. Waits for nothing."""
+        """Take a request. Raises `RetryableError`. Waits for nothing."""
+        if (obstacle := self.obstacle(request)) is not None:
+            raise RetryableError(obstacle)
         self.size += request.units
         self.pinned += request.pinned
         request.is_fresh = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from collector.ledger import Ledger
+from collector.ledger import Ledger, Reason, name_reasons
 
 Document = Mapping[str, Any]
 
@@ -13,17 +13,6 @@ Document = Mapping[str, Any]
 def document(ledger: Ledger) -> Document:
     """Say what all accounts say at this moment, in plain values: sections, ids, and counts of spans by name."""
     ledger.refresh()
-    pipelines = {}
-    for id, account in ledger.pipelines.items():
-        failed = sum((part.failed for part in account.processors), account.failed)
-        pipelines[id] = {
-            "taken": account.taken,
-            "filtered": sum(part.filtered for part in account.processors),
-            "sampled_out": sum(part.sampled_out for part in account.processors),
-            "failed": {reason.value: spans for reason, spans in failed.items() if spans},
-            "held": sum(part.held() for part in account.processors),
-            "passed_on": account.passed_on,
-        }
     return {
         "receivers": {
             id: {
@@ -40,12 +29,22 @@ def document(ledger: Ledger) -> Document:
             }
             for id, accounts in ledger.receivers.items()
         },
-        "pipelines": pipelines,
+        "pipelines": {
+            id: {
+                "taken": account.taken,
+                "filtered": account.filtered,
+                "sampled_out": account.sampled_out,
+                "failed": _named(account.all_failed),
+                "held": account.held(),
+                "passed_on": account.passed_on,
+            }
+            for id, account in ledger.pipelines.items()
+        },
         "exporters": {
             id: {
                 "offered": account.offered,
                 "delivered": account.delivered,
-                "failed": {reason.value: spans for reason, spans in account.failed.items() if spans},
+                "failed": _named(account.failed),
                 "held": account.held(),
                 "on_disk": account.is_durable,
                 "refused": account.refused,
@@ -73,13 +72,13 @@ def lines(status: Document) -> Iterator[str]:
     for id, it in status["pipelines"].items():
         yield (
             f"pipelines::{id}: taken {it['taken']} = filtered {it['filtered']} + sampled out {it['sampled_out']}"
-            f" + failed {_failed(it['failed'])} + held {it['held']} + passed on {it['passed_on']}"
+            f" + failed {name_reasons(it['failed'])} + held {it['held']} + passed on {it['passed_on']}"
         )
     for id, it in status["exporters"].items():
         where = " on disk" if it["on_disk"] else ""
         yield (
             f"exporters::{id}: offered {it['offered']} = delivered {it['delivered']}"
-            f" + failed {_failed(it['failed'])} + held {it['held']}{where}"
+            f" + failed {name_reasons(it['failed'])} + held {it['held']}{where}"
         )
         if it["refused"] or it["retries"]:
             yield f"    turned away by a full queue {it['refused']}, attempts beyond the first {it['retries']}"
@@ -88,8 +87,5 @@ def lines(status: Document) -> Iterator[str]:
         yield from (f"    {problem}" for problem in status["problems"])
 
 
-def _failed(reasons: Mapping[str, int]) -> str:
-    """Write `0`, or `12 (10 queue_full, 2 too_large)`."""
-    total = sum(reasons.values())
-    parts = ", ".join(f"{spans} {reason}" for reason, spans in reasons.items())
-    return f"{total} ({parts})" if parts else "0"
+def _named(failed: Mapping[Reason, int]) -> dict[str, int]:
+    return {reason.value: spans for reason, spans in failed.items() if spans}

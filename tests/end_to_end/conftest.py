@@ -1,11 +1,9 @@
 """What the tests of the real process share: how to start it as shipped, on ports that the system chooses."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from testbed.backend import Backend
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,10 +33,3 @@ def shipped() -> Arguments:
         ]
 
     return arguments
-
-
-@pytest.fixture
-def backend() -> Iterator[Backend]:
-    """A backend that listens."""
-    with Backend() as backend:
-        yield backend

@@ -1,14 +1,11 @@
-"""A collector with its queue on disk, and a backend."""
+"""A collector with its queue on disk."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from durable_queues import CONFIGURATION, Configure
-
-from testbed.backend import Backend
 
 
 @pytest.fixture
@@ -24,10 +21,3 @@ def durable(tmp_path: Path) -> Configure:
         return ["--config", str(path)]
 
     return arguments
-
-
-@pytest.fixture
-def backend() -> Iterator[Backend]:
-    """A backend that listens."""
-    with Backend() as backend:
-        yield backend

@@ -10,7 +10,7 @@ use std::sync::{LazyLock, mpsc};
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use spanmill_kernel::journal::{Journal, Settings};
-use spanmill_kernel::load::Load;
+use spanmill_kernel::load::{Load, Together};
 use spanmill_kernel::rope::SpanBatch;
 
 /// Files as a run leaves them that was killed, by their names.
@@ -23,7 +23,7 @@ static FILES: LazyLock<Vec<(PathBuf, Vec<u8>)>> = LazyLock::new(|| {
             journal.submit(batch(3 * part + number), false, Box::new(move |outcome| sender.send(outcome).unwrap()));
             receiver.recv().unwrap().unwrap();
         }
-        journal.finish(journal.take(0, 0, true).into_iter().map(|entry| entry.id));
+        journal.finish(journal.take(Together::new(0, 0, true)).into_iter().map(|entry| entry.id));
     }
     let files =
         fs::read_dir(&scratch).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some());
@@ -68,7 +68,7 @@ fuzz_target!(|data: &[u8]| {
     files.iter().for_each(|(name, data)| fs::write(scratch.join(name), data).unwrap());
     let appended: HashSet<Vec<u8>> = (0..6).map(|number| batch(number).encode()).collect();
     let journal = open(scratch.clone());
-    while let Some(entry) = journal.take(0, 0, true).pop() {
+    while let Some(entry) = journal.take(Together::new(0, 0, true)).pop() {
         if let Ok(batch) = entry.read() {
             assert!(appended.contains(&batch.encode()));
         }

@@ -15,7 +15,6 @@ mod segment;
 mod writer;
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -26,9 +25,9 @@ use std::thread::{self, JoinHandle};
 use self::format::{HEADS, RECORD};
 use self::promise::Promise;
 pub use self::recovery::Report;
-use self::segment::{Records, Unreadable};
+use self::segment::Records;
 use self::writer::Writer;
-use crate::load::Load;
+use crate::load::{Load, Refused, Together};
 use crate::plan::Wake;
 use crate::rope::SpanBatch;
 
@@ -67,18 +66,6 @@ struct Place {
     cached: Option<SpanBatch>,
 }
 
-/// Why a batch is not appended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// There is no room for it now.
-    Full(&'static str),
-    /// It would not fit if there were nothing else.
-    TooLarge,
-    Closed,
-    /// The disk did not take it.
-    Failed(String),
-}
-
 /// Why the contents of a batch are not there.
 #[derive(Debug)]
 pub enum Lost {
@@ -89,17 +76,6 @@ pub enum Lost {
 
 /// Told what became of a batch.
 pub type Done = Box<dyn FnOnce(Result<(), Refused>) + Send>;
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Full(what) => write!(f, "{what} is full"),
-            Self::TooLarge => f.write_str("the batch is larger than the sending queue takes"),
-            Self::Closed => f.write_str("the exporter is shutting down"),
-            Self::Failed(why) => write!(f, "the sending queue cannot write: {why}"),
-        }
-    }
-}
 
 pub struct Journal {
     shared: Arc<Shared>,
@@ -184,6 +160,7 @@ impl Journal {
         if let Err(refused) = self.shared.room(&state, load) {
             drop(state);
             promise.keep(Err(refused));
+            (self.shared.wake)();
             return;
         }
         state.entering = state.entering.plus(load);
@@ -192,21 +169,14 @@ impl Journal {
         self.shared.work.notify_one();
     }
 
-    /// Takes the oldest batch out, and others behind it as long as all of them together are within a number of spans and
-    /// of bytes, and are loose unless `all` is set. They stay on disk until they are finished.
-    pub fn take(&self, spans: usize, bytes: usize, all: bool) -> Vec<Entry> {
-        let mut taken: Vec<Entry> = Vec::new();
-        let (mut some_spans, mut some_bytes) = (0, 0);
+    /// Takes the oldest batch out, and what goes together with it. They stay on disk until they are finished.
+    pub fn take(&self, mut together: Together) -> Vec<Entry> {
+        let mut taken = Vec::new();
         let mut guard = self.shared.state();
         let state = &mut *guard;
-        while let Some(next) = state.ready.front() {
-            some_spans += next.spans;
-            some_bytes += next.size;
-            let fits = taken.last().is_none_or(|last| all || last.loose && next.loose);
-            if !fits || !taken.is_empty() && (some_spans > spans || some_bytes > bytes) {
-                break;
-            }
-            let Some(entry) = state.ready.pop_front() else { break };
+        while state.ready.front().is_some_and(|next| together.admits(next.load(), next.loose))
+            && let Some(entry) = state.ready.pop_front()
+        {
             state.cached -= entry.place.cached.as_ref().map_or(0, SpanBatch::pinned);
             state.begun.insert(entry.id, entry.without_contents());
             taken.push(entry);
@@ -294,10 +264,10 @@ impl Entry {
         if let Some(batch) = &self.place.cached {
             return Ok(batch.clone());
         }
-        let (_, payload) = self.place.records.read(self.place.at, self.id).map_err(|error| match error {
-            Unreadable::Damaged => Lost::Damaged,
-            Unreadable::Failed(error) => Lost::Failed(error),
-        })?;
+        let Place { records, at, .. } = &self.place;
+        let record = records.record(*at).map_err(Lost::Failed)?.filter(|record| record.id == self.id);
+        let record = record.ok_or(Lost::Damaged)?;
+        let payload = records.payload(*at, &record).map_err(Lost::Failed)?.ok_or(Lost::Damaged)?;
         match SpanBatch::decode(payload, None) {
             Ok(batch) if batch.len() == self.spans => Ok(batch),
             _ => Err(Lost::Damaged),
@@ -320,12 +290,10 @@ impl Shared {
         if state.closing {
             return Err(Refused::Closed);
         }
-        if load.bytes > self.largest() || !load.within(self.settings.most) {
+        if load.bytes > self.largest() {
             return Err(Refused::TooLarge);
         }
-        if !state.held.plus(state.entering).plus(load).within(self.settings.most) {
-            return Err(Refused::Full("sending queue"));
-        }
+        load.room(state.held.plus(state.entering), self.settings.most)?;
         let entering = state.entering.plus(load);
         let disk = state.disk + entering.bytes + (HEADS + RECORD) as u64 * entering.requests;
         if self.settings.max_bytes > 0 && disk > self.settings.max_bytes {

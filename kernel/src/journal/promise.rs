@@ -1,6 +1,7 @@
 //! The word that somebody waits for. Dropped without it, which takes a bug, it says that it failed.
 
-use super::{Done, Refused};
+use super::Done;
+use crate::load::Refused;
 
 pub struct Promise(Option<Done>);
 

@@ -3,16 +3,15 @@
 //! Of the last segment, which was written when the run ended, everything is checked: what was torn off was never
 //! acknowledged. Of the others the heads of records are, and payloads when it is their turn.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use memchr::memmem;
 
-use super::format::{self, HEADS, Head, MARKER, RECORD, Record};
-use super::segment::{self, MARKS, RECORDS, Segment};
+use super::format::{self, HEADS, MARKER, RECORD, Record};
+use super::segment::{self, MARKS, RECORDS, Records, Segment};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -95,13 +94,9 @@ impl Found {
     fn segment(&mut self, directory: &Path, number: u64, last: bool) -> io::Result<()> {
         let path = segment::path(directory, number, RECORDS);
         let name = path.display();
-        let file = File::open(&path)?;
-        let size = file.metadata()?.len();
-        let mut heads = [0; HEADS];
-        let there = (size as usize).min(HEADS);
-        file.read_exact_at(&mut heads[..there], 0)?;
-        let Some(head) = Head::decode(&heads[..there]) else {
-            if there < HEADS && last {
+        let (records, size) = Records::open(&path)?;
+        let Some(records) = records else {
+            if size < HEADS as u64 && last {
                 // The run ended while it began a segment.
                 self.report.torn += size;
             } else {
@@ -112,19 +107,22 @@ impl Found {
             fs::rename(&path, path.with_extension("unreadable"))?;
             return forget(directory, number);
         };
+        let head = records.head;
         self.report.close_end(head.before);
         let marks = fs::read(segment::path(directory, number, MARKS)).unwrap_or_default();
-        let finished: std::collections::HashSet<u64> = format::marked(head.salt, &marks).collect();
-        let mut walk = Walk { file: &file, head, size, at: HEADS as u64, next: (head.first, head.before), check: last };
+        let finished: HashSet<u64> = format::marked(head.salt, &marks).collect();
+        let next = (head.first, head.before);
+        let mut walk = Walk { records: &records, size, at: HEADS as u64, next, check: last };
         let mut left = Vec::new();
         while let Some(step) = walk.step(&mut self.report, &name)? {
             if !finished.contains(&step.record.id) {
                 left.push(step);
             }
         }
-        self.next_id = self.next_id.max(walk.next.0);
-        self.before = self.before.max(walk.next.1);
-        let segment = Segment::reopen(directory, number, head, size)?;
+        let next = walk.next;
+        self.next_id = self.next_id.max(next.0);
+        self.before = self.before.max(next.1);
+        let segment = Segment::reopen(directory, number, records, size)?;
         if left.is_empty() {
             return segment.remove();
         }
@@ -152,8 +150,7 @@ fn forget(directory: &Path, number: u64) -> io::Result<()> {
 
 /// Goes from record to record.
 struct Walk<'f> {
-    file: &'f File,
-    head: Head,
+    records: &'f Records,
     size: u64,
     at: u64,
     /// The id that the next record should have, and the spans that should stand before it.
@@ -180,7 +177,7 @@ impl Walk<'_> {
             }
             self.next = (record.id + 1, record.before + u64::from(record.spans));
             self.at += record.len();
-            if at + record.len() > self.size || (self.check && !self.is_intact(at, &record)?) {
+            if at + record.len() > self.size || (self.check && self.records.payload(at, &record)?.is_none()) {
                 let spans = record.spans;
                 report.damage(spans.into(), format!("{name}: a record of {spans} spans at byte {at} is damaged"));
                 continue;
@@ -192,26 +189,14 @@ impl Walk<'_> {
 
     /// What a record begins with. `None` if none that may stand here begins at that place.
     fn record(&self, at: u64) -> io::Result<Option<Record>> {
-        if self.size - at < RECORD as u64 {
-            return Ok(None);
-        }
-        let mut head = [0; RECORD];
-        self.file.read_exact_at(&mut head, at)?;
-        Ok(Record::decode(self.head.salt, &head).filter(|record| record.id >= self.next.0))
-    }
-
-    fn is_intact(&self, at: u64, record: &Record) -> io::Result<bool> {
-        let mut payload = vec![0; record.size as usize];
-        self.file.read_exact_at(&mut payload, at + RECORD as u64)?;
-        Ok(format::checksum(self.head.salt, [&payload]) == record.check)
+        Ok(self.records.record(at)?.filter(|record| record.id >= self.next.0))
     }
 
     /// Searches for the next record behind something that is none. False at the end of the file.
     fn skip(&mut self, report: &mut Report, name: &std::path::Display<'_>) -> io::Result<bool> {
         let from = self.at;
-        let mut rest = vec![0; (self.size - from) as usize];
-        self.file.read_exact_at(&mut rest, from)?;
-        for found in memmem::find_iter(&rest[1..], &MARKER) {
+        let rest = self.records.bytes(from, (self.size - from) as usize)?.unwrap_or_default();
+        for found in memmem::find_iter(rest.get(1..).unwrap_or_default(), &MARKER) {
             let at = from + 1 + found as u64;
             if let Some(record) = self.record(at)? {
                 let lost = record.before.saturating_sub(self.next.1);

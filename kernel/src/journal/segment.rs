@@ -39,15 +39,6 @@ pub struct Records {
     file: File,
 }
 
-/// Why a record cannot be read.
-#[derive(Debug)]
-pub enum Unreadable {
-    /// The file is there and says something else.
-    Damaged,
-    /// The file cannot be read, for now at least.
-    Failed(io::Error),
-}
-
 impl Segment {
     /// Begins a segment in a directory, on disk if `fsync`.
     pub fn create(directory: &Path, head: Head, fsync: bool) -> io::Result<Self> {
@@ -78,20 +69,19 @@ impl Segment {
         }
     }
 
-    /// Takes up a segment that was begun by an earlier run, with files that were read already.
-    pub fn reopen(directory: &Path, name: u64, head: Head, size: u64) -> io::Result<Self> {
-        let paths = [RECORDS, MARKS].map(|kind| path(directory, name, kind));
-        let records = Arc::new(Records { head, file: File::open(&paths[0])? });
+    /// Takes up a segment that was begun by an earlier run, whose records were read already.
+    pub fn reopen(directory: &Path, number: u64, records: Records, size: u64) -> io::Result<Self> {
+        let paths = [RECORDS, MARKS].map(|kind| path(directory, number, kind));
         let marks =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).open(&paths[1])?;
         let mut marks_size = marks.metadata()?.len();
         if marks_size < MARKS_HEAD as u64 {
-            marks.write_all_at(&format::marks_head(head.before), 0)?;
+            marks.write_all_at(&format::marks_head(records.head.before), 0)?;
             marks_size = MARKS_HEAD as u64;
         }
         // Behind a torn mark the next ones would be out of step.
         marks_size -= (marks_size - MARKS_HEAD as u64) % format::MARK as u64;
-        Ok(Self { records, size, marks, marks_size, paths })
+        Ok(Self { records: Arc::new(records), size, marks, marks_size, paths })
     }
 
     /// Appends a record, and says where it begins. What fails leaves nothing behind.
@@ -139,25 +129,37 @@ impl Segment {
 }
 
 impl Records {
-    /// Reads the record that begins `at` a place.
-    pub fn read(&self, at: u64, id: u64) -> Result<(Record, Bytes), Unreadable> {
-        let mut head = [0; RECORD];
-        self.fill(&mut head, at)?;
-        let record = Record::decode(self.head.salt, &head).filter(|record| record.id == id);
-        let record = record.ok_or(Unreadable::Damaged)?;
-        let mut payload = vec![0; record.size as usize];
-        self.fill(&mut payload, at + RECORD as u64)?;
-        if format::checksum(self.head.salt, [&payload]) != record.check {
-            return Err(Unreadable::Damaged);
-        }
-        Ok((record, payload.into()))
+    /// Opens a file of records, and gives its size. `None` if it does not begin as one.
+    pub fn open(path: &Path) -> io::Result<(Option<Self>, u64)> {
+        let file = File::open(path)?;
+        let size = file.metadata()?.len();
+        let mut heads = [0; HEADS];
+        let there = size.min(HEADS as u64) as usize;
+        file.read_exact_at(&mut heads[..there], 0)?;
+        Ok((Head::decode(&heads[..there]).map(|head| Self { head, file }), size))
     }
 
-    fn fill(&self, buffer: &mut [u8], at: u64) -> Result<(), Unreadable> {
-        self.file.read_exact_at(buffer, at).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => Unreadable::Damaged,
-            _ => Unreadable::Failed(error),
-        })
+    /// What the record at a place begins with. `None` if no intact one does.
+    pub fn record(&self, at: u64) -> io::Result<Option<Record>> {
+        let head = self.bytes(at, RECORD)?;
+        Ok(head.and_then(|head| Record::decode(self.head.salt, &head)))
+    }
+
+    /// What a record at a place holds. `None` if it is not intact.
+    pub fn payload(&self, at: u64, record: &Record) -> io::Result<Option<Bytes>> {
+        let payload = self.bytes(at + RECORD as u64, record.size as usize)?;
+        let intact = payload.filter(|payload| format::checksum(self.head.salt, [payload]) == record.check);
+        Ok(intact.map(Bytes::from))
+    }
+
+    /// What stands at a place. `None` if the file ends before.
+    pub fn bytes(&self, at: u64, length: usize) -> io::Result<Option<Vec<u8>>> {
+        let mut bytes = vec![0; length];
+        match self.file.read_exact_at(&mut bytes, at) {
+            Ok(()) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

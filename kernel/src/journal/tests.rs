@@ -72,7 +72,7 @@ fn append(journal: &Journal, batch: SpanBatch) -> Result<(), Refused> {
 
 /// Takes out one batch.
 fn take(journal: &Journal) -> Option<Entry> {
-    journal.take(0, 0, true).pop()
+    journal.take(Together::new(0, 0, true)).pop()
 }
 
 fn drain(journal: &Journal) -> Vec<SpanBatch> {
@@ -117,13 +117,10 @@ fn several_are_taken_together_within_bounds() {
     let scratch = Scratch::new();
     let journal = scratch.open();
     (0..6).for_each(|_| append(&journal, batch("a", 2)).unwrap());
-    let size = batch("a", 2).size();
-    let taken = |spans, bytes| journal.take(spans, bytes, true).len();
-    assert_eq!(
-        (taken(1, usize::MAX), taken(5, usize::MAX), taken(100, 2 * size), taken(100, usize::MAX)),
-        (1, 2, 2, 1)
-    );
-    assert_eq!((taken(100, usize::MAX), journal.held().requests), (0, 6));
+    let size = batch("a", 2).size() as u64;
+    let taken = |spans, bytes| journal.take(Together::new(spans, bytes, true)).len();
+    assert_eq!((taken(1, u64::MAX), taken(5, u64::MAX), taken(100, 2 * size), taken(100, u64::MAX)), (1, 2, 2, 1));
+    assert_eq!((taken(100, u64::MAX), journal.held().requests), (0, 6));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use super::format::{self, HEADS, Head, Record};
 use super::promise::Promise;
 use super::recovery::Found;
 use super::segment::Segment;
-use super::{Entry, Place, Refused, Shared, Submitted};
-use crate::load::Load;
+use super::{Entry, Place, Shared, Submitted};
+use crate::load::{Load, Refused};
 use crate::rope::SpanBatch;
 
 /// Where a segment ends and the next one begins.
@@ -84,8 +84,8 @@ impl Writer {
     fn append(&mut self, shared: &Shared, submitted: Vec<Submitted>) {
         let mut written = Vec::with_capacity(submitted.len());
         for Submitted { batch, loose, promise } in submitted {
-            match self.write(shared, &batch, &mut written) {
-                Ok(entry) => written.push((Entry { loose, ..entry }, batch, promise)),
+            match self.write(shared, &batch, loose, &mut written) {
+                Ok(entry) => written.push((entry, batch, promise)),
                 Err(error) => {
                     // Where a file must not grow any further, the next one may.
                     self.commit(shared, std::mem::take(&mut written));
@@ -98,7 +98,13 @@ impl Writer {
     }
 
     /// Writes a record. Where that begins a segment, what was `written` to the one before is committed.
-    fn write(&mut self, shared: &Shared, batch: &SpanBatch, written: &mut Vec<Written>) -> io::Result<Entry> {
+    fn write(
+        &mut self,
+        shared: &Shared,
+        batch: &SpanBatch,
+        loose: bool,
+        written: &mut Vec<Written>,
+    ) -> io::Result<Entry> {
         if self.active().is_some_and(|living| living.segment.size >= full(shared)) {
             self.commit(shared, std::mem::take(written));
             self.seal();
@@ -125,7 +131,7 @@ impl Writer {
         let place = Place { records: living.segment.records.clone(), at, cached: None };
         self.next_id += 1;
         self.before += batch.len() as u64;
-        Ok(Entry { id, spans: batch.len(), size: batch.size(), loose: false, place })
+        Ok(Entry { id, spans: batch.len(), size: batch.size(), loose, place })
     }
 
     /// Has the disk confirm what was written to the active segment, and tells those who wait.

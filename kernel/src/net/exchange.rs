@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -19,6 +18,7 @@ use super::auth::{Guard, Rejection};
 use super::budget::{Budget, Share};
 use super::clock;
 use super::inbox::Inbox;
+use super::server::Life;
 use crate::compress::{Encoding, InflateError, inflate};
 use crate::json;
 use crate::origin::Origin;
@@ -48,7 +48,7 @@ pub struct Exchange {
     /// Who decides whose requests are taken; without it, anybody's.
     pub guard: Option<Arc<Guard>>,
     /// Whether the server is about to end.
-    pub draining: Arc<AtomicBool>,
+    pub life: watch::Receiver<Life>,
 }
 
 /// How a body is encoded.

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use tokio::time::timeout;
 use super::answer::{Answer, Code, Refusal};
 use super::exchange::{Exchange, Format, Unread};
 use super::health;
+use super::server::Life;
 use super::service::{Body, plain};
 use crate::base64;
 use crate::compress::{self, Encoding};
@@ -99,7 +99,7 @@ async fn checked(exchange: &Exchange, body: &mut Incoming) -> Response<Body> {
     let message =
         read.ok().and_then(|data| unframed(&data, LARGEST_CHECK).ok()).filter(|(is_compressed, _)| !is_compressed);
     let checked = match message {
-        Some((_, request)) => health::check(&request, !exchange.draining.load(Ordering::Relaxed)),
+        Some((_, request)) => health::check(&request, *exchange.life.borrow() == Life::Serving),
         None => Err(Refusal::new(Code::InvalidArgument, "not a health check")),
     };
     match checked {

@@ -4,7 +4,6 @@
 use bytes::Bytes;
 
 use super::answer::{Code, Refusal};
-use super::grpc::PREFIX;
 use crate::wire::Cursor;
 
 pub const CHECK: &str = "/grpc.health.v1.Health/Check";
@@ -24,11 +23,12 @@ pub fn check(request: &[u8], serving: bool) -> Result<Bytes, Refusal> {
         return Err(Refusal::new(Code::NotFound, format!("there is no service {name:?} here")));
     }
     let status = if serving { 1 } else { 2 };
-    Ok(Bytes::copy_from_slice(&[0, 0, 0, 0, 2, 8, status]).slice(..PREFIX + 2))
+    Ok(Bytes::copy_from_slice(&[0, 0, 0, 0, 2, 8, status]))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::grpc::PREFIX;
     use super::*;
 
     #[test]

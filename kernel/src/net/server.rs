@@ -2,7 +2,6 @@
 
 use std::io;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -84,7 +83,6 @@ pub struct Server {
     pub port: u16,
     shown: Option<Arc<Shown>>,
     life: watch::Sender<Life>,
-    draining: Arc<AtomicBool>,
     thread: Mutex<Option<JoinHandle<()>>>,
     ended: watch::Receiver<bool>,
 }
@@ -108,7 +106,6 @@ impl Server {
         let (end, ended) = watch::channel(false);
         let call = wake.clone();
         let inbox = Inbox::new(Box::new(move || call()) as Wake);
-        let draining = Arc::new(AtomicBool::new(false));
         let exchange = Exchange {
             inbox: inbox.clone(),
             plan,
@@ -118,7 +115,7 @@ impl Server {
             needs_origin: settings.needs_origin,
             include_metadata: settings.include_metadata,
             guard,
-            draining: draining.clone(),
+            life: living.clone(),
         };
         let service = Service { exchange, protocol: settings.protocol.clone() };
         let tls = shown.clone();
@@ -134,7 +131,7 @@ impl Server {
             end.send_replace(true);
             wake();
         })?;
-        Ok(Self { inbox, port, shown, life, draining, thread: Mutex::new(Some(thread)), ended })
+        Ok(Self { inbox, port, shown, life, thread: Mutex::new(Some(thread)), ended })
     }
 
     /// Shows another certificate to those who come from now on. Without TLS at the start it has no effect.
@@ -146,7 +143,6 @@ impl Server {
 
     /// Accepts nothing more and finishes what is under way.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
         self.reach(Life::Draining);
     }
 

@@ -1,8 +1,9 @@
 //! The front of a pipeline, from its entrance to the first stage that holds spans, without the interpreter.
 //!
 //! A plan does to one request what the stages of the pipeline would do to it one after another: memory limits, programs,
-//! and at the end a [`Hold`], a [`Queue`] or a [`Journal`], which takes responsibility. So the client can be answered at once, or when
-//! the disk has its spans, and whoever works on what left is woken a few times a second, however many requests arrive.
+//! and at the end a [`Hold`], a [`Queue`] or a [`Journal`], which takes responsibility. So the client can be answered at
+//! once, or when the disk has its spans, and whoever works on what left is woken a few times a second, however many
+//! requests arrive.
 //!
 //! What it counts is committed when the hold has taken the spans, and collected by whoever keeps the books.
 
@@ -15,7 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use self::gate::Gate;
 use self::hold::Hold;
 use self::queue::Queue;
-use crate::journal::{Journal, Refused};
+use crate::journal::Journal;
+use crate::load::Refused;
 use crate::ops;
 use crate::program::Program;
 use crate::rope::SpanBatch;
@@ -129,12 +131,11 @@ impl Plan {
                 }
             }
             End::Queue(queue) => {
-                if queue.offer(batch, true).inspect_err(refused)? {
+                if queue.offer(batch, true).map_err(NotTaken::from).inspect_err(refused)? {
                     queue.ring();
                 }
             }
             End::Journal(journal) => {
-                journal.has_room(&batch).map_err(NotTaken::from).inspect_err(refused)?;
                 let (counts, told) = (self.counts.clone(), told());
                 let done = move |outcome: Result<(), Refused>| {
                     let outcome = outcome.map_err(NotTaken::from);

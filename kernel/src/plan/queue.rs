@@ -3,8 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{NotTaken, Wake};
-use crate::load::Load;
+use super::Wake;
+use crate::load::{Load, Refused, Together};
 use crate::rope::SpanBatch;
 
 pub struct Queue {
@@ -57,30 +57,27 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why there is no room for a batch now.
-    pub fn obstacle(&self, batch: &SpanBatch) -> Option<NotTaken> {
-        self.room(&self.state(), batch).err()
+    /// Whether there is room for a batch now.
+    pub fn has_room(&self, batch: &SpanBatch) -> Result<(), Refused> {
+        self.room(&self.state(), batch)
     }
 
-    fn room(&self, state: &State, batch: &SpanBatch) -> Result<(), NotTaken> {
+    fn room(&self, state: &State, batch: &SpanBatch) -> Result<(), Refused> {
         if state.closed {
-            return Err(NotTaken::now("the exporter is shutting down"));
+            return Err(Refused::Closed);
         }
-        let load = Load::of(batch);
-        if !load.within(self.most) || batch.pinned() > self.max_pinned {
-            return Err(NotTaken {
-                forever: true,
-                ..NotTaken::now("the batch is larger than the sending queue takes")
-            });
+        if batch.pinned() > self.max_pinned {
+            return Err(Refused::TooLarge);
         }
-        if !state.held.plus(load).within(self.most) || state.pinned + batch.pinned() > self.max_pinned {
-            return Err(NotTaken::now("sending queue is full"));
+        Load::of(batch).room(state.held, self.most)?;
+        if state.pinned + batch.pinned() > self.max_pinned {
+            return Err(Refused::Full("sending queue"));
         }
         Ok(())
     }
 
     /// Takes a batch, `loose` if nobody made it on purpose, and says whether the one who takes out has to be rung for.
-    pub fn offer(&self, batch: SpanBatch, loose: bool) -> Result<bool, NotTaken> {
+    pub fn offer(&self, batch: SpanBatch, loose: bool) -> Result<bool, Refused> {
         let mut state = self.state();
         self.room(&state, &batch)?;
         state.held = state.held.plus(Load::of(&batch));
@@ -102,21 +99,14 @@ impl Queue {
         state.ready.len()
     }
 
-    /// Takes the oldest batch out, and others behind it as long as all of them together are within a number of spans and
-    /// of bytes, and are loose unless `all` is set. They count until they are finished.
-    pub fn take(&self, spans: usize, bytes: usize, all: bool) -> Vec<Item> {
-        let mut taken: Vec<Item> = Vec::new();
-        let (mut some_spans, mut some_bytes) = (0, 0);
+    /// Takes the oldest batch out, and what goes together with it. They count until they are finished.
+    pub fn take(&self, mut together: Together) -> Vec<Item> {
+        let mut taken = Vec::new();
         let mut guard = self.state();
         let state = &mut *guard;
-        while let Some(next) = state.ready.front() {
-            some_spans += next.batch.len();
-            some_bytes += next.batch.size();
-            let fits = taken.last().is_none_or(|last| all || last.loose && next.loose);
-            if !fits || !taken.is_empty() && (some_spans > spans || some_bytes > bytes) {
-                break;
-            }
-            let Some(item) = state.ready.pop_front() else { break };
+        while state.ready.front().is_some_and(|next| together.admits(Load::of(&next.batch), next.loose))
+            && let Some(item) = state.ready.pop_front()
+        {
             state.begun.insert(item.id, (Load::of(&item.batch), item.batch.pinned()));
             taken.push(item);
         }
@@ -172,8 +162,8 @@ mod tests {
     fn what_is_under_way_counts_until_it_is_finished() {
         let queue = queue(2, u64::MAX);
         assert!(queue.offer(batch(1), true).is_ok() && queue.offer(batch(2), true).is_ok());
-        assert_eq!(queue.offer(batch(1), true).unwrap_err().message, "sending queue is full");
-        let taken = queue.take(0, 0, false);
+        assert_eq!(queue.offer(batch(1), true).unwrap_err(), Refused::Full("sending queue"));
+        let taken = queue.take(Together::new(0, 0, false));
         assert_eq!((taken.len(), queue.ready(), queue.held().spans), (1, 1, 3));
         assert!(queue.offer(batch(1), true).is_err());
         queue.finish([taken[0].id, taken[0].id]);
@@ -183,37 +173,43 @@ mod tests {
 
     #[test]
     fn what_would_never_fit_is_refused_for_good() {
-        assert!(queue(10, 3).offer(batch(4), true).unwrap_err().forever);
+        assert_eq!(queue(10, 3).offer(batch(4), true), Err(Refused::TooLarge));
         let small = Queue::new(Load { requests: 1, spans: 9, bytes: u64::MAX }, 10, Box::new(|| ()));
-        assert!(small.offer(batch(1), true).unwrap_err().forever);
+        assert_eq!(small.offer(batch(1), true), Err(Refused::TooLarge));
     }
 
     #[test]
     fn several_are_taken_together_within_bounds() {
         let queue = queue(10, u64::MAX);
         (0..5).for_each(|_| _ = queue.offer(batch(2), true));
-        let size = batch(2).size();
-        assert_eq!((queue.take(5, usize::MAX, false).len(), queue.take(100, size, false).len()), (2, 1));
-        assert_eq!((queue.take(100, usize::MAX, false).len(), queue.take(1, 1, false).len()), (2, 0));
+        let size = batch(2).size() as u64;
+        assert_eq!(
+            (queue.take(Together::new(5, u64::MAX, false)).len(), queue.take(Together::new(100, size, false)).len()),
+            (2, 1)
+        );
+        assert_eq!(
+            (queue.take(Together::new(100, u64::MAX, false)).len(), queue.take(Together::new(1, 1, false)).len()),
+            (2, 0)
+        );
     }
 
     #[test]
     fn what_somebody_made_stays_as_it_is_unless_all_are_gathered() {
         let queue = queue(10, u64::MAX);
         [true, true, false, true].iter().for_each(|loose| _ = queue.offer(batch(1), *loose));
-        let taken: Vec<usize> = (0..3).map(|_| queue.take(9, usize::MAX, false).len()).collect();
+        let taken: Vec<usize> = (0..3).map(|_| queue.take(Together::new(9, u64::MAX, false)).len()).collect();
         assert_eq!(taken, [2, 1, 1]);
         [true, false, false].iter().for_each(|loose| _ = queue.offer(batch(1), *loose));
-        assert_eq!(queue.take(9, usize::MAX, true).len(), 3);
+        assert_eq!(queue.take(Together::new(9, u64::MAX, true)).len(), 3);
     }
 
     #[test]
     fn rings_for_the_first_one_behind_nothing() {
         let queue = queue(10, u64::MAX);
         assert_eq!((queue.offer(batch(1), true), queue.offer(batch(1), true)), (Ok(true), Ok(false)));
-        queue.take(0, 0, false);
+        queue.take(Together::new(0, 0, false));
         assert_eq!(queue.offer(batch(1), true), Ok(false), "something is left, and who takes knows");
-        queue.take(9, usize::MAX, false);
+        queue.take(Together::new(9, u64::MAX, false));
         assert_eq!(queue.offer(batch(1), true), Ok(true), "nothing was left");
     }
 
@@ -223,6 +219,6 @@ mod tests {
         queue.offer(batch(1), true).unwrap();
         queue.close();
         assert!(queue.offer(batch(1), true).is_err());
-        assert_eq!(queue.take(0, 0, false).len(), 1);
+        assert_eq!(queue.take(Together::new(0, 0, false)).len(), 1);
     }
 }

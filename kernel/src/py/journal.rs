@@ -11,7 +11,7 @@ use super::batch::SpanBatch;
 use super::guarded;
 use super::plan::Bell;
 use crate::journal::{self, Lost, Settings};
-use crate::load::Load;
+use crate::load::{Load, Refused, Together};
 use crate::rope;
 
 /// What became of batches, by the numbers that `submit` gave: nothing, or why they were not written.
@@ -63,11 +63,10 @@ impl Journal {
 
     fn submit(&self, batch: &SpanBatch) -> u64 {
         let number = self.submitted.fetch_add(1, Ordering::Relaxed);
-        let (outcomes, wake) = (self.outcomes.clone(), self.bell.wake());
-        let done = Box::new(move |outcome: Result<(), journal::Refused>| {
+        let outcomes = self.outcomes.clone();
+        let done = Box::new(move |outcome: Result<(), Refused>| {
             let why = outcome.err().map(|refused| refused.to_string());
             outcomes.lock().unwrap_or_else(PoisonError::into_inner).push((number, why));
-            wake();
         });
         self.journal.submit(batch.0.clone(), false, done);
         number
@@ -81,8 +80,8 @@ impl Journal {
         std::mem::take(&mut *self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn take(&self, max_spans: usize, max_bytes: usize, all: bool) -> Option<JournalEntry> {
-        let taken = self.journal.take(max_spans, max_bytes, all);
+    fn take(&self, max_spans: u64, max_bytes: u64, all: bool) -> Option<JournalEntry> {
+        let taken = self.journal.take(Together::new(max_spans, max_bytes, all));
         (!taken.is_empty()).then_some(JournalEntry(taken))
     }
 
@@ -159,18 +158,8 @@ pub struct JournalEntry(Vec<journal::Entry>);
 
 #[pymethods]
 impl JournalEntry {
-    #[getter]
-    fn requests(&self) -> usize {
-        self.0.len()
-    }
-
     fn __len__(&self) -> usize {
         self.0.iter().map(|entry| entry.spans).sum()
-    }
-
-    #[getter]
-    fn size(&self) -> usize {
-        self.0.iter().map(|entry| entry.size).sum()
     }
 
     #[getter]

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use super::batch::SpanBatch;
 use super::plan::Bell;
-use crate::load::Load;
+use crate::load::{Load, Together};
 use crate::plan::queue::{self, Item};
 use crate::rope;
 
@@ -23,15 +23,15 @@ impl Queue {
     }
 
     fn obstacle(&self, batch: &SpanBatch) -> Option<String> {
-        self.0.obstacle(&batch.0).map(|refused| refused.message)
+        self.0.has_room(&batch.0).err().map(|refused| refused.to_string())
     }
 
     fn offer(&self, batch: &SpanBatch) -> Option<String> {
-        self.0.offer(batch.0.clone(), false).err().map(|refused| refused.message)
+        self.0.offer(batch.0.clone(), false).err().map(|refused| refused.to_string())
     }
 
-    fn take(&self, max_spans: usize, max_bytes: usize, all: bool) -> Option<QueueItem> {
-        let taken = self.0.take(max_spans, max_bytes, all);
+    fn take(&self, max_spans: u64, max_bytes: u64, all: bool) -> Option<QueueItem> {
+        let taken = self.0.take(Together::new(max_spans, max_bytes, all));
         (!taken.is_empty()).then_some(QueueItem(taken))
     }
 
@@ -74,11 +74,6 @@ pub struct QueueItem(Vec<Item>);
 
 #[pymethods]
 impl QueueItem {
-    #[getter]
-    fn requests(&self) -> usize {
-        self.0.len()
-    }
-
     #[getter]
     fn batch(&self) -> SpanBatch {
         match self.0.as_slice() {
