@@ -26,6 +26,7 @@ __all__ = [
     "Queue",
     "QueueItem",
     "ServerCounts",
+    "ServerSocket",
     "ServerTls",
     "SpanBatch",
     "StageCounts",
@@ -129,6 +130,13 @@ class Journal:
 
         Raises `BlockingIOError` if it is open already, here or elsewhere, and `OSError`.
         """
+    def limit(
+        self, *, max_bytes: int, fsync: bool, max_requests: int, max_spans: int, max_size: int, cache_bytes: int
+    ) -> None:
+        """Hold itself to other limits from now on. What is there already stays."""
+    @property
+    def directory(self) -> str:
+        """Where it is."""
     def fileno(self) -> int:
         """The descriptor."""
     def clear(self) -> None:
@@ -298,6 +306,8 @@ class Hold:
     ) -> Self: ...
     def offer(self, batch: SpanBatch, now: float) -> str | None:
         """Take a batch, and cut what is due by that. Gives the reason if there is no room for it."""
+    def take_over(self, batch: SpanBatch, now: float) -> None:
+        """Take a batch from another hold, however much is here."""
     def cut(self, now: float) -> int:
         """Cut what is due by its age, and say how many batches that makes."""
     def close(self) -> int:
@@ -344,6 +354,9 @@ class Plan:
         """
     def counts(self) -> list[StageCounts]:
         """What was counted since the last call: an entry for each stage, and one for the end."""
+    @property
+    def is_idle(self) -> bool:
+        """Whether no server uses it any more, nor a request of one."""
 
 @final
 class Queue:
@@ -354,6 +367,8 @@ class Queue:
 
         A plan that puts something in rings the bell if nothing was there when somebody looked last.
         """
+    def limit(self, *, max_requests: int, max_spans: int, max_size: int, max_pinned: int) -> None:
+        """Hold at most so much from now on. What is there already stays."""
     def obstacle(self, batch: SpanBatch) -> str | None:
         """Say why there is no room for a batch now."""
     def offer(self, batch: SpanBatch) -> str | None:
@@ -465,10 +480,21 @@ class OtlpServer:
         cls,
         settings: Mapping[str, object],
         plan: Plan | None = None,
+        *,
+        needs_origin: bool = False,
         tls: ServerTls | None = None,
         guard: Guard | None = None,
+        socket: ServerSocket | None = None,
     ) -> Self:
-        """Listen and serve. Raises `OSError` if the address cannot be had. See `kernel/src/net/server.rs`."""
+        """Listen and serve, at the `socket` of another server if there is one. See `kernel/src/net/server.rs`.
+
+        Raises `OSError` if the address cannot be had.
+        """
+    def set_front(self, plan: Plan | None, *, needs_origin: bool) -> None:
+        """Have requests go through another plan from now on, or gather until they are taken."""
+    @property
+    def socket(self) -> ServerSocket | None:
+        """Where it listens, for a server that is to follow. `None` after `drain` or `stop`."""
     @property
     def port(self) -> int:
         """The bound port; 0 for a unix socket."""
@@ -489,6 +515,10 @@ class OtlpServer:
         """Break off: whoever waits is told to come back."""
     def join(self) -> None:
         """Stop, and wait for the thread."""
+
+@final
+class ServerSocket:
+    """A socket that listens, on its way from a server to its successor."""
 
 @final
 class Ticket:

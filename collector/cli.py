@@ -85,12 +85,16 @@ def cli() -> None:
 def run(
     sources: tuple[str, ...], overrides: tuple[str, ...], ignore_other_signals: bool, shutdown_timeout: Duration
 ) -> None:
-    """Run the collector until SIGINT or SIGTERM."""
+    """Run the collector until SIGINT or SIGTERM. SIGHUP has it read its configuration again."""
     config = _load(sources, overrides, ignore_other_signals)
     from collector import service
+    from collector.config.loading import load
+
+    def read() -> CollectorConfig:
+        return load(sources, overrides, ignore_other_signals=ignore_other_signals)
 
     try:
-        status = service.run(config, shutdown_timeout=shutdown_timeout)
+        status = service.run(config, read, shutdown_timeout=shutdown_timeout)
     except ConfigError as error:
         _refuse(config.explain(str(error)))
     sys.exit(status)

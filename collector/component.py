@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -73,6 +73,10 @@ class Settings(Generic[AccountT]):
     """The pipeline it belongs to; empty for components that are shared between pipelines."""
 
 
+Leavings = Mapping[str, Callable[[], Any]]
+"""What a component leaves to others, by keys that name it. It is called for if somebody wants it."""
+
+
 class Host(Protocol):
     """What a running component may ask of the service around it."""
 
@@ -81,6 +85,9 @@ class Host(Protocol):
 
     def fail(self, component: str, error: BaseException) -> None:
         """Report that a component cannot go on: the service shuts down and exits with status 1."""
+
+    def left(self, key: str) -> Any:
+        """What a component that is about to end leaves under this key, if any: see `Component.leaves`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +117,22 @@ class Component(ABC):
     async def shutdown(self) -> None:
         """Hand over what is held, then release everything. May be called twice, and without `start`."""
 
+    # A new configuration is laid beside the running one. Components whose settings are the same stay as they are, and
+    # others are started beside those whose places they take.
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether a new one would differ although its settings are the same: a file that they name has changed."""
+        return False
+
+    def leaves(self) -> Leavings:
+        """What only one can have, by keys that name it, such as the endpoint of a socket that listens.
+
+        Whoever is started to take this one's place is given it by its host, while this one still works with it. So
+        nobody finds a port closed.
+        """
+        return {}
+
 
 class Receiver(Component):
     """Takes spans from outside and hands them to `next`, counting what was accepted and refused."""
@@ -129,6 +152,9 @@ class Receiver(Component):
     offload: Offload | None = None
     """Set by the pipeline where the kernel can run its front. A receiver may use that in place of `next`."""
 
+    def rewire(self) -> None:
+        """Hear, while it runs, that `next` and what else is set by the pipeline has changed."""
+
 
 class Processor(Component):
     """Takes batches and hands them on to `next`: later, fewer, or elsewhere.
@@ -147,6 +173,13 @@ class Processor(Component):
     @abstractmethod
     async def consume(self, batch: SpanBatch) -> None:
         """Take responsibility for the batch, or raise a `ConsumeError` and take nothing of it."""
+
+    def inherit(self, old: Any) -> None:
+        """Take over what another one of this class holds, as far as that can be done at once.
+
+        It had this one's id and place, and other settings. Nothing comes to it any more, and it is shut down next: what
+        is left there goes on to the stages that it knows.
+        """
 
     def stage(self) -> Stage | None:
         """Give the part of the kernel that does the same as `consume`. `None` where only Python can do it."""

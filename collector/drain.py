@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from collector.ledger import Ledger, name_reasons
+from collector.ledger import ExporterAccount, Ledger, ProcessorAccount, name_reasons
 from collector.telemetry.logs import log
 
 _FIRST_MOMENT = 0.05
@@ -70,19 +70,18 @@ async def _stop(chain: Sequence[tuple[str, Stoppable]]) -> None:
             log.exception(f"a bug in {name}: its shutdown failed")
 
 
+def abandon(accounts: Iterable[tuple[str, ProcessorAccount | ExporterAccount]]) -> None:
+    """Book what those still hold that are shut down, and that is not on disk, as lost."""
+    for name, account in accounts:
+        if spans := account.abandon():
+            log.error(f"{name} lost {spans} spans: the shutdown deadline passed before they could be handed on")
+
+
 def report(ledger: Ledger) -> None:
     """Book what is still held as lost, and say what became of all spans."""
     ledger.refresh()
-    lost = [
-        *(
-            (f"processors::{id} in {pipeline}", account.abandon())
-            for (pipeline, id), account in ledger.processors.items()
-        ),
-        *((f"exporters::{id}", account.abandon()) for id, account in ledger.exporters.items()),
-    ]
-    for name, spans in lost:
-        if spans:
-            log.error(f"{name} lost {spans} spans: the shutdown deadline passed before they could be handed on")
+    abandon((f"processors::{id} in {pipeline}", account) for (pipeline, id), account in ledger.processors.items())
+    abandon((f"exporters::{id}", account) for id, account in ledger.exporters.items())
     for id, accounts in ledger.receivers.items():
         for transport, inn in accounts.transports.items():
             log.info(

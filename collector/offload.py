@@ -62,6 +62,11 @@ class Offload:
             self._plan = Plan([stage.part for stage in self._stages if not isinstance(stage.part, Hold)], end)
         return self._plan
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no transport has the plan any more."""
+        return self._plan is None or self._plan.is_idle
+
     def book(self) -> None:
         """Write what the plan has counted since the last call into the accounts."""
         if self._plan is None:

@@ -5,14 +5,18 @@
 Processors are built once for each pipeline, receivers and exporters once for each id. Neighbouring `SpanOp`s become
 one `ProgramProcessor`. Building acquires nothing: `validate` does it too. What cannot be built comes back as one
 `ConfigError`, a line for each problem.
+
+Beside a machine that runs, only what is different is built: see `keeping.py`. Nothing of the running one is touched
+until `Machine.connect` is called.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from collector._kernel import OptionError, StageCounts
 from collector.component import (
@@ -33,6 +37,7 @@ from collector.config.types import FieldError
 from collector.errors import ConfigError
 from collector.fanout import Branch, fan_out
 from collector.guard import Guard
+from collector.keeping import Keeping
 from collector.ledger import (
     Account,
     ExporterAccount,
@@ -44,7 +49,8 @@ from collector.ledger import (
 from collector.offload import Offload, QueueEnd, offload
 from collector.ops import option_errors
 from collector.program import Member, ProgramProcessor
-from collector.sending.sender import Sender
+from collector.sending.change import Change
+from collector.sending.sender import Sender, sending_references
 from collector.spans import SpanBatch
 from collector.telemetry.logs import component_logger
 from collector.telemetry.metrics import Metrics
@@ -55,11 +61,17 @@ class Head:
 
     def __init__(self, next: Consumer, account: PipelineAccount) -> None:
         self.next = next
+        self.in_flight = 0
+        """Batches that it hands on at this moment."""
         self._account = account
 
     async def consume(self, batch: SpanBatch) -> None:
         """Hand on the batch, and book it once it was taken."""
-        await self.next.consume(batch)
+        self.in_flight += 1
+        try:
+            await self.next.consume(batch)
+        finally:
+            self.in_flight -= 1
         self._account.taken += len(batch)
 
 
@@ -80,24 +92,40 @@ class Tail:
 class Machine:
     """Everything that a configuration asks for, wired and not yet started."""
 
+    config: CollectorConfig
     extensions: dict[str, Extension] = field(default_factory=dict)
     receivers: dict[str, Receiver] = field(default_factory=dict)
     processors: dict[str, list[tuple[str, Component]]] = field(default_factory=dict)
     """For each pipeline its processors by name, front to back. A fused run is one of them."""
     exporters: dict[str, Sender] = field(default_factory=dict)
-    heads: dict[str, Consumer] = field(default_factory=dict)
+    heads: dict[str, Head] = field(default_factory=dict)
     """The entrance of each pipeline."""
     offloads: dict[str, Offload] = field(default_factory=dict)
     """The front of each pipeline that the kernel can run."""
+    members: dict[tuple[str, str], Member] = field(default_factory=dict)
+    """For each pipeline and id the processors that are parts of programs."""
+    changes: list[Change] = field(default_factory=list)
+    """Exporters that are replaced behind queues that stay."""
+    connections: list[Callable[[], None]] = field(default_factory=list)
+    """What has to be done to components that run already, so that they are part of this machine."""
     notices: list[str] = field(default_factory=list)
     """What the one who wrote the configuration should know, a line each."""
     ledger: Ledger = field(default_factory=Ledger)
     metrics: Metrics = field(default_factory=Metrics)
 
+    def connect(self) -> None:
+        """Make components that run already part of this machine. Their spans go its way from now on."""
+        for connect in self.connections:
+            connect()
+        self.connections.clear()
 
-def build(config: CollectorConfig, metrics: Metrics | None = None) -> Machine:
-    """Build all components that pipelines and `service::extensions` mention. Raises `ConfigError`."""
-    builder = _Builder(config, Machine(metrics=metrics or Metrics()))
+
+def build(config: CollectorConfig, running: Machine | None = None) -> Machine:
+    """Build all components that pipelines and `service::extensions` mention. Raises `ConfigError`.
+
+    Those of a `running` machine are used again where they would be the same.
+    """
+    builder = _Builder(config, Machine(config), Keeping(config, running))
     builder.run()
     if builder.problems:
         # A processor of two pipelines fails in both, and is one problem.
@@ -108,17 +136,17 @@ def build(config: CollectorConfig, metrics: Metrics | None = None) -> Machine:
 class _Builder:
     """The state of one `build`."""
 
-    def __init__(self, config: CollectorConfig, machine: Machine) -> None:
+    def __init__(self, config: CollectorConfig, machine: Machine, keeping: Keeping) -> None:
         self.config = config
         self.machine = machine
+        self.keeping = keeping
         self.problems: list[str] = []
 
     def run(self) -> None:
         machine, pipelines = self.machine, self.config.pipelines
         for id in self.config.enabled_extensions:
             with self._reporting(Kind.EXTENSION, id):
-                part = self.config.part(Kind.EXTENSION, id)
-                machine.extensions[id] = part.component(part.config, self._settings(Kind.EXTENSION, id, Account()))
+                machine.extensions[id] = self._extension(id)
         for id in _unique(pipeline.exporters for pipeline in pipelines.values()):
             with self._reporting(Kind.EXPORTER, id):
                 machine.exporters[id] = self._exporter(id)
@@ -146,21 +174,50 @@ class _Builder:
         return Settings(
             id=id,
             account=account,
-            metrics=self.machine.metrics,
+            metrics=self._shown(Metrics()),
             logger=component_logger(kind, id, pipeline),
             pipeline=pipeline,
         )
 
+    def _shown(self, metrics: Metrics) -> Metrics:
+        self.machine.metrics.parts.append(metrics)
+        return metrics
+
+    def _extension(self, id: str) -> Extension:
+        if (kept := self.keeping.extension(id)) is not None:
+            self._shown(kept.settings.metrics)
+            return kept
+        part = self.config.part(Kind.EXTENSION, id)
+        extension: Extension = part.component(part.config, self._settings(Kind.EXTENSION, id, Account()))
+        return extension
+
     def _exporter(self, id: str) -> Sender:
         part = self.config.part(Kind.EXPORTER, id)
-        account = self.machine.ledger.exporters[id] = ExporterAccount()
+        before = self.keeping.sender(id)
+        if before is not None and self.keeping.keeps(id, before, self.machine.extensions):
+            self._stays(id, before)
+            self._shown(before.exporter.settings.metrics)
+            return before
+        stays = before is not None and before.can_serve(part.config, self.machine.extensions)
+        account = before.settings.account if before is not None and stays else ExporterAccount()
         settings = self._settings(Kind.EXPORTER, id, account)
         exporter: Exporter = part.component(part.config, settings)
-        sender = Sender(exporter, part.config, settings)
-        self._check_references([*exporter.references(), *sender.references()])
+        self._check_references([*exporter.references(), *sending_references(part.config)])
+        if before is not None and stays:
+            self._stays(id, before)
+            self.machine.changes.append(Change(before, exporter, part.config))
+            return before
+        sender = Sender(exporter, part.config, replace(settings, metrics=self._shown(Metrics())))
+        self.machine.ledger.exporters[id] = account
+        if before is not None:
+            self.machine.connections.append(partial(before.forward, sender))
         return sender
 
-    def _pipeline(self, name: str, pipeline: PipelineConfig) -> Consumer:
+    def _stays(self, id: str, sender: Sender) -> None:
+        self.machine.ledger.exporters[id] = sender.settings.account
+        self._shown(sender.settings.metrics)
+
+    def _pipeline(self, name: str, pipeline: PipelineConfig) -> Head:
         """Build a pipeline from its end to its entrance, which is returned."""
         ledger = self.machine.ledger
         account = ledger.pipelines[name] = PipelineAccount()
@@ -173,20 +230,18 @@ class _Builder:
         built: list[tuple[str, Component]] = []
         run: list[Member] = []
         for id in reversed(pipeline.processors):
-            part = self.config.part(Kind.PROCESSOR, id)
-            counts = ledger.processors[name, id] = ProcessorAccount()
-            account.processors.insert(0, counts)
-            settings = self._settings(Kind.PROCESSOR, id, counts, name)
             with self._reporting(Kind.PROCESSOR, id):
-                if issubclass(part.component, SpanOp):
-                    op = part.component(part.config, settings)
-                    run.insert(0, Member(op, op.ops()))
+                if issubclass(self.config.part(Kind.PROCESSOR, id).component, SpanOp):
+                    member = self._member(name, id)
+                    account.processors.insert(0, member.processor.settings.account)
+                    run.insert(0, member)
                     continue
                 next = self._fuse(run, next, built)
                 run = []
-                processor: Processor = part.component(part.config, settings, next)
+                processor = self._processor(name, id, next)
+                account.processors.insert(0, processor.settings.account)
                 built.insert(0, (f"processors::{id}", processor))
-                next = Guard(processor, f"processors::{id}", settings.logger)
+                next = Guard(processor, f"processors::{id}", processor.settings.logger)
         self._check_holds(name, built, pipeline)
         head = Head(self._fuse(run, next, built), account)
         self.machine.processors[name] = built
@@ -195,6 +250,32 @@ class _Builder:
             self.machine.offloads[name] = front
             ledger.sources.append(front.book)
         return head
+
+    def _member(self, pipeline: str, id: str) -> Member:
+        """Give a processor that becomes part of a program."""
+        member = self.keeping.member(pipeline, id)
+        if member is not None:
+            self._shown(member.processor.settings.metrics)
+        else:
+            part = self.config.part(Kind.PROCESSOR, id)
+            op = part.component(part.config, self._settings(Kind.PROCESSOR, id, ProcessorAccount(), pipeline))
+            member = Member(op, op.ops())
+        self.machine.members[pipeline, id] = member
+        self.machine.ledger.processors[pipeline, id] = member.processor.settings.account
+        return member
+
+    def _processor(self, pipeline: str, id: str, next: Consumer) -> Processor:
+        """Give a processor that stands alone, before `next`."""
+        processor = self.keeping.processor(pipeline, id)
+        if processor is not None:
+            self._shown(processor.settings.metrics)
+            self.machine.connections.append(partial(setattr, processor, "next", next))
+        else:
+            part = self.config.part(Kind.PROCESSOR, id)
+            settings = self._settings(Kind.PROCESSOR, id, ProcessorAccount(), pipeline)
+            processor = part.component(part.config, settings, next)
+        self.machine.ledger.processors[pipeline, id] = processor.settings.account
+        return processor
 
     def _last_queue(self, pipeline: PipelineConfig, account: PipelineAccount) -> QueueEnd | None:
         """Give the sending queue that a pipeline ends in, if it ends in nothing else."""
@@ -231,12 +312,27 @@ class _Builder:
             )
 
     def _receiver(self, id: str) -> Receiver:
-        part = self.config.part(Kind.RECEIVER, id)
         names = [name for name, pipeline in self.config.pipelines.items() if id in pipeline.receivers]
-        heads = [Branch(self.machine.heads[name], self.machine.ledger.pipelines[name]) for name in names]
-        account = self.machine.ledger.receivers[id] = ReceiverAccounts()
-        receiver: Receiver = part.component(part.config, self._settings(Kind.RECEIVER, id, account), fan_out(heads))
-        self._check_references(receiver.references())
+        next = fan_out([Branch(self.machine.heads[name], self.machine.ledger.pipelines[name]) for name in names])
+        receiver = self.keeping.receiver(id, self.machine.extensions)
+        if receiver is None:
+            part = self.config.part(Kind.RECEIVER, id)
+            receiver = part.component(part.config, self._settings(Kind.RECEIVER, id, ReceiverAccounts()), next)
+            self._check_references(receiver.references())
+            self._wire(receiver, names, next)
+        else:
+            self._shown(receiver.settings.metrics)
+            self.machine.connections.append(partial(self._rewire, receiver, names, next))
+        self.machine.ledger.receivers[id] = receiver.settings.account
+        return receiver
+
+    def _rewire(self, receiver: Receiver, names: Sequence[str], next: Consumer) -> None:
+        self._wire(receiver, names, next)
+        receiver.rewire()
+
+    def _wire(self, receiver: Receiver, names: Sequence[str], next: Consumer) -> None:
+        """Tell a receiver what is behind it: pipelines of these names."""
+        receiver.next = next
         programs = [
             processor
             for name in names
@@ -245,9 +341,7 @@ class _Builder:
         ]
         receiver.needs_origin = any(program.reads_origin for program in programs)
         receiver.one_by_one = any(program.can_fail for program in programs)
-        if len(names) == 1:
-            receiver.offload = self.machine.offloads.get(names[0])
-        return receiver
+        receiver.offload = self.machine.offloads.get(names[0]) if len(names) == 1 else None
 
     def _check_references(self, references: Iterable[Reference]) -> None:
         """Raise a `FieldError` for an extension that is needed and not there, or not able to do what is wanted."""

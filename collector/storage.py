@@ -30,3 +30,10 @@ class Storage(Extension):
 
         It comes with what an earlier run has left in it. Raises `StartError`.
         """
+
+    def is_place_of(self, owner: str, journal: Journal) -> bool:
+        """Say whether this is the queue that `open` would give. Asked before the extension is started."""
+        return False
+
+    def keep(self, journal: Journal, bounds: Bounds) -> None:
+        """Hold a queue, which another extension has opened in this place, to the limits of this one."""

@@ -242,6 +242,7 @@ class StubHost:
     def __init__(self, extensions: Mapping[str, Extension] | None = None) -> None:
         self.extensions = dict(extensions or {})
         self.failures: list[tuple[str, BaseException]] = []
+        self.leavings: dict[str, Any] = {}
 
     def extension(self, id: str) -> Extension | None:
         """Give the extension of this id."""
@@ -250,6 +251,10 @@ class StubHost:
     def fail(self, component: str, error: BaseException) -> None:
         """Keep the failure."""
         self.failures.append((component, error))
+
+    def left(self, key: str) -> Any:
+        """Give what was put into `leavings`."""
+        return self.leavings.get(key)
 
 
 def _settings(id: str, account: AccountT, metrics: Metrics | None, pipeline: str) -> Settings[AccountT]:
@@ -335,7 +340,7 @@ async def running(yaml: str, *overrides: str, shutdown_timeout: float = 10.0) ->
         yield service
     finally:
         await service.shutdown()
-    assert service.machine.ledger.problems() == []  # noqa: S101  it is an assertion for tests
+    assert service.ledger.problems() == []  # noqa: S101  it is an assertion for tests
 
 
 async def until(true: Callable[[], Any]) -> None:

@@ -28,6 +28,7 @@ from collector.component import Delivery, Exporter, Host, Reference, Settings
 from collector.ledger import ExporterAccount
 from collector.spans import SpanBatch
 from collector.transport.client import GrpcClient, GrpcClientConfig
+from collector.transport.tls import contents
 
 _METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
@@ -49,14 +50,21 @@ class OtlpGrpcExporter(Exporter):
     def __init__(self, config: OtlpGrpcConfig, settings: Settings[ExporterAccount]) -> None:
         super().__init__(config, settings)
         self._client = _client(config, settings.logger)
+        self._files: list[bytes | None] = []
 
     def references(self) -> list[Reference]:
         """The extension that knows as whom to send."""
         return reference(self.config.auth, ClientAuthenticator)
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the certificates have changed since the start."""
+        return self._files != contents(self.config.tls)
+
     async def start(self, host: Host) -> None:
         """Make the client, which connects later. Raises `StartError`."""
         tls = self.config.tls
+        self._files = contents(tls)
         if tls and tls.insecure and not tls.plaintext:
             self.settings.logger.warning(f"tls: {tls.CA_WINS}")
         self._client.open(client(host, self.config.auth))

@@ -96,6 +96,8 @@ class BatchProcessor(Processor):
         self._leaving: deque[SpanBatch] = deque()
         """Batches that have left the hold. The first one stays until the next stage has it."""
         self._leaving_spans = 0
+        self._offering = False
+        """Whether the next stage has been asked to take the first of them."""
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._worker: asyncio.Task[None] | None = None
@@ -121,6 +123,25 @@ class BatchProcessor(Processor):
             raise RetryableError(refusal)
         self._account.taken += len(batch)
         self._collect()
+
+    def inherit(self, old: BatchProcessor) -> None:
+        """Take over what another one holds, but for the batch that its next stage is about to take."""
+        for batch in old._give_up():
+            self._hold.take_over(batch, asyncio.get_running_loop().time())
+            self._account.taken += len(batch)
+        self._collect()
+
+    def _give_up(self) -> list[SpanBatch]:
+        self._by_timeout += self._hold.close()
+        self._collect()
+        first = 1 if self._offering else 0
+        batches = list(self._leaving)[first:]
+        for batch in batches:
+            self._leaving.pop()
+            self._leaving_spans -= len(batch)
+            self._hold.leaving(-batch.pinned)
+            self._account.taken -= len(batch)
+        return batches
 
     def stage(self) -> Stage:
         """Give the hold, which takes spans as `consume` does, and rings when there is something to collect."""
@@ -185,7 +206,7 @@ class BatchProcessor(Processor):
                 continue
             batch = self._leaving[0]
             try:
-                await self.next.consume(batch)
+                await self._offer(batch)
             except RetryableError as error:
                 if (note := self._delays.note()) is not None:
                     self.settings.logger.warning(f"the next stage refuses, the batch is kept: {error}{note}")
@@ -204,6 +225,13 @@ class BatchProcessor(Processor):
                 self._account.passed_on += len(batch)
                 self._sizes.observe(len(batch))
                 self._bytes.observe(batch.size)
+
+    async def _offer(self, batch: SpanBatch) -> None:
+        self._offering = True
+        try:
+            await self.next.consume(batch)
+        finally:
+            self._offering = False
 
     def _halve(self, batch: SpanBatch, error: TooLargeError) -> None:
         """Put two halves in the place of a batch that is too large, or set a single span aside."""

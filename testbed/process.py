@@ -19,6 +19,8 @@ READY = "Everything is ready"
 RECEIVER = "Starting GRPC server"
 HTTP_RECEIVER = "Starting HTTP server"
 METRICS = "Serving metrics"
+RELOADED = "Nothing is left of the old configuration"
+REFUSED = "the new configuration is refused, the old one goes on"
 _ENDPOINT = re.compile(r"endpoint=(\S+)")
 
 
@@ -88,11 +90,14 @@ class CollectorProcess:
         with self._news:
             self._news.notify_all()
 
-    def wait_for(self, text: str, timeout: float = 20) -> str:
-        """Wait for a line of the log that contains `text`, and give it. Raises `RuntimeError`."""
+    def wait_for(self, text: str, timeout: float = 20, *, after: int = 0) -> str:
+        """Wait for a line of the log that contains `text`, and give it. Raises `RuntimeError`.
+
+        The first `after` lines are not looked at.
+        """
 
         def found() -> str | None:
-            return next((line for line in self.log if text in line), None)
+            return next((line for line in self.log[after:] if text in line), None)
 
         with self._news:
             self._news.wait_for(lambda: found() or not self._readers[0].is_alive(), timeout)
@@ -122,6 +127,16 @@ class CollectorProcess:
             if stream:
                 stream.close()
         return status
+
+    def ask_for_reload(self) -> None:
+        """Have it read its configuration again, and do not wait for anything."""
+        self._process.send_signal(signal.SIGHUP)
+
+    def reload(self, said: str = RELOADED, timeout: float = 60) -> str:
+        """Have it read its configuration again, and wait until it says what became of that."""
+        before = len(self.log)
+        self.ask_for_reload()
+        return self.wait_for(said, timeout, after=before)
 
     def stop(self, timeout: float = 30) -> int:
         """Ask it to drain and end with SIGTERM, and give its exit status. Raises `subprocess.TimeoutExpired`."""

@@ -43,6 +43,7 @@ class Clients:
         self._spans = spans_per_request
         self._first = 0
         self._news = threading.Condition()
+        self._stopping = False
 
     def _request(self) -> tuple[bytes, set[str]]:
         with self._news:
@@ -55,6 +56,8 @@ class Clients:
         with grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
             call = channel.unary_unary(_EXPORT)
             for _ in range(requests):
+                if self._stopping:
+                    return
                 request, ids = self._request()
                 try:
                     call(request, timeout=10)
@@ -73,6 +76,10 @@ class Clients:
         for thread in threads:
             thread.start()
         return threads
+
+    def stop(self) -> None:
+        """Let nobody send anything more."""
+        self._stopping = True
 
     def wait(self, spans: int, timeout: float = 20) -> None:
         """Wait until so many spans are acknowledged, over all. Raises `TimeoutError`."""

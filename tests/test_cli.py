@@ -87,10 +87,10 @@ def test_notices_are_shown_by_validate() -> None:
 
 def test_run_hands_over_the_configuration_and_exits_as_the_service_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """Options arrive, and the status is the service's."""
-    seen: list[tuple[CollectorConfig, float]] = []
+    seen: list[tuple[CollectorConfig, service.Read, float]] = []
 
-    def run(config: CollectorConfig, *, shutdown_timeout: float) -> int:
-        seen.append((config, shutdown_timeout))
+    def run(config: CollectorConfig, read: service.Read, *, shutdown_timeout: float) -> int:
+        seen.append((config, read, shutdown_timeout))
         return 1
 
     monkeypatch.setattr(service, "run", run)
@@ -100,8 +100,8 @@ def test_run_hands_over_the_configuration_and_exits_as_the_service_says(monkeypa
     )
 
     assert result.exit_code == 1
-    [(config, shutdown_timeout)] = seen
-    assert list(config.pipelines) == ["traces"]
+    [(config, read, shutdown_timeout)] = seen
+    assert list(config.pipelines) == list(read().pipelines) == ["traces"]
     assert shutdown_timeout == 60
 
 

@@ -27,7 +27,7 @@ import asyncio
 import os
 import stat
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 from collector._kernel import Journal
 from collector.component import Host
@@ -80,6 +80,17 @@ class FileStorageConfig(Config):
         return mode
 
 
+class _Limits(TypedDict):
+    """What the kernel's journal is held to."""
+
+    max_bytes: int
+    fsync: bool
+    max_requests: int
+    max_spans: int
+    max_size: int
+    cache_bytes: int
+
+
 class FileStorageExtension(Storage):
     """Knows where queues are on disk."""
 
@@ -92,7 +103,7 @@ class FileStorageExtension(Storage):
 
     async def open(self, owner: str, bounds: Bounds) -> Journal:
         """Open the queue of a component. Raises `StartError`."""
-        directory = Path(self.config.directory, name_for(owner))
+        directory = self._directory(owner)
         loop = asyncio.get_running_loop()
         until = loop.time() + self.config.timeout
         while True:
@@ -105,16 +116,29 @@ class FileStorageExtension(Storage):
                 raise StartError(f"cannot open {directory}: {error.strerror or error}") from error
             await asyncio.sleep(_PAUSE)
 
+    def is_place_of(self, owner: str, journal: Journal) -> bool:
+        """Say whether this is the queue that `open` would give."""
+        return Path(journal.directory) == self._directory(owner)
+
+    def keep(self, journal: Journal, bounds: Bounds) -> None:
+        """Hold a queue, which another extension has opened in this place, to the limits of this one."""
+        journal.limit(**self._limits(bounds))
+
+    def _directory(self, owner: str) -> Path:
+        return Path(self.config.directory, name_for(owner))
+
     def _journal(self, directory: Path, bounds: Bounds) -> Journal:
-        return Journal(
-            str(directory),
-            max_bytes=self.config.max_size,
-            fsync=self.config.fsync,
-            max_requests=bounds.requests,
-            max_spans=bounds.spans,
-            max_size=bounds.size,
-            cache_bytes=bounds.cache,
-        )
+        return Journal(str(directory), **self._limits(bounds))
+
+    def _limits(self, bounds: Bounds) -> _Limits:
+        return {
+            "max_bytes": self.config.max_size,
+            "fsync": self.config.fsync,
+            "max_requests": bounds.requests,
+            "max_spans": bounds.spans,
+            "max_size": bounds.size,
+            "cache_bytes": bounds.cache,
+        }
 
     def _prepare(self) -> None:
         directory = Path(self.config.directory)

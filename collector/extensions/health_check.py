@@ -18,7 +18,7 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated
 
-from collector.component import Extension, Host, Settings
+from collector.component import Extension, Host, Leavings, Settings
 from collector.config.types import Config, Duration, FieldError, Notice, PositiveInt, Section
 from collector.errors import StartError
 from collector.ledger import Account
@@ -73,16 +73,20 @@ class HealthCheckExtension(Extension):
 
     def __init__(self, config: HealthCheckConfig, settings: Settings[Account]) -> None:
         super().__init__(config, settings)
-        self.server = HttpServer(self._page, config.endpoint)
+        self.server = HttpServer(self._page, config.endpoint, settings.id)
         self._up_since: float | None = None
 
     async def start(self, host: Host) -> None:
         """Begin to answer, with 503 for the time being."""
         try:
-            await self.server.start()
+            await self.server.start(host)
         except StartError as error:
             raise error.below("endpoint") from error
         self.settings.logger.info("Starting health check", extra={"endpoint": self.server.address})
+
+    def leaves(self) -> Leavings:
+        """Where the page is."""
+        return self.server.leaves()
 
     def ready(self) -> None:
         """Answer 200 from now on."""

@@ -51,6 +51,9 @@ class Attempts:
         self._advice = Occasional()
         self.in_flight = 0
         """Attempts that are under way."""
+        self.working = 0
+        """Requests that are worked on."""
+        self._quiet = asyncio.Event()
         self.last = False
         """Set when there is no time for another attempt: what the backend does not take now is lost."""
 
@@ -58,8 +61,22 @@ class Attempts:
         """Say whether a request may be tried that never was, while `begun` others were and are not finished."""
         return self._outage.admits(begun, asyncio.get_running_loop().time())
 
+    async def ended(self) -> None:
+        """Wait until no request is worked on."""
+        while self.working:
+            self._quiet.clear()
+            await self._quiet.wait()
+
     async def work(self, request: Request) -> float | None:
         """Send part after part. Gives the seconds to wait before going on, or `None` when all are finished."""
+        self.working += 1
+        try:
+            return await self._work(request)
+        finally:
+            self.working -= 1
+            self._quiet.set()
+
+    async def _work(self, request: Request) -> float | None:
         while request.parts:
             try:
                 wait = await self._attempt(request)

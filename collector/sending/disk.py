@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from collector._kernel import Journal, JournalEntry
 from collector.errors import PermanentError, RetryableError, TooLargeError
@@ -59,6 +59,14 @@ class DiskStore(KernelStore[JournalEntry]):
             self._logger.error(f"spans lost ({Reason.DAMAGED.replace('_', ' ')}): {what}")
         if journal.lost:
             self._account.failed[Reason.DAMAGED] += journal.lost
+
+    @property
+    def journal(self) -> Journal | None:
+        """The queue, once it was opened."""
+        return self._journal
+
+    def _limit(self, bounds: Mapping[Sizer, int]) -> None:
+        """Leave that to the extension, which has limits of its own: see `Storage.keep`."""
 
     async def close(self) -> None:
         """Let go of the disk. What is held stays there."""

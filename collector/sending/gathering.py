@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 
 from collector.sending.config import QueueBatchConfig, Sizer
-from collector.sending.queue import SendingQueue
+from collector.sending.queue import SendingQueue, Shift
 from collector.sending.request import Request
 from collector.spans import SpanBatch
 
@@ -76,8 +76,9 @@ class Gatherer:
     What was sent before, and waited for another attempt, goes as it is. `bundles` gets those that are under way.
     """
 
-    def __init__(self, queue: SendingQueue, gathering: Gathering, bundles: set[Request]) -> None:
+    def __init__(self, queue: SendingQueue, shift: Shift, gathering: Gathering, bundles: set[Request]) -> None:
         self._queue = queue
+        self._shift = shift
         self._gathering = gathering
         self._bundles = bundles
         # Of what waits for a consumer, the less the better: it is in memory, and what is in the queue may be on disk.
@@ -88,12 +89,12 @@ class Gatherer:
         return await self._complete.get()
 
     async def run(self, consumers: int) -> None:
-        """Gather until the queue is closed and empty, then send the consumers home."""
+        """Gather until the queue is closed and empty or the shift is over, then send the consumers home."""
         loop = asyncio.get_running_loop()
         getting: asyncio.Task[Request | None] | None = None
         try:
             while True:
-                getting = getting or loop.create_task(self._queue.get())
+                getting = getting or loop.create_task(self._queue.get(self._shift))
                 due_at = self._gathering.due_at
                 # A cancelled `get` might drop what it has just got.
                 await asyncio.wait([getting], timeout=None if due_at is None else max(0.0, due_at - loop.time()))
@@ -105,7 +106,7 @@ class Gatherer:
                     break
                 is_fresh = request.began_at is None and not request.sources and request.parts
                 await self._hand_over(self._gathering.add(request, loop.time()) if is_fresh else [request])
-            if not self._queue.is_durable:
+            if self._shift.is_over or not self._queue.is_durable:
                 await self._hand_over(self._gathering.flush())
         finally:
             if getting:

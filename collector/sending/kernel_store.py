@@ -6,7 +6,8 @@ is in the kernel.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -81,7 +82,7 @@ def most(config: QueueConfig) -> dict[Sizer, int]:
     return {sizer: config.queue_size if config.sizer is sizer else UNBOUNDED for sizer in Sizer}
 
 
-class KernelStore(Generic[EntryT]):
+class KernelStore(ABC, Generic[EntryT]):
     """Holds requests in a queue of the kernel, and counts what it was offered.
 
     `heard` is called when there may be something to begin, or room for more. Before there is a queue it is empty.
@@ -101,6 +102,16 @@ class KernelStore(Generic[EntryT]):
         self._together = together(config)
         self._begun: dict[Request, EntryT] = {}
         account.held = lambda: self._queue.spans if self._queue else 0
+
+    def change(self, config: QueueConfig) -> None:
+        """Go on with other settings. What is held stays."""
+        self._config = config
+        self._together = together(config)
+        self._limit(most(config))
+
+    @abstractmethod
+    def _limit(self, bounds: Mapping[Sizer, int]) -> None:
+        """Hold the queue to other bounds."""
 
     def book(self, counts: StageCounts) -> None:
         """Count what the kernel has put in by itself, or had no room for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from collector._kernel import Bell, Queue, QueueItem
 from collector.errors import RetryableError
@@ -38,6 +38,14 @@ class MemoryStore(KernelStore[QueueItem]):
     def close(self) -> None:
         """Listen no more."""
         asyncio.get_running_loop().remove_reader(self._bell.fileno())
+
+    def _limit(self, bounds: Mapping[Sizer, int]) -> None:
+        self._memory.limit(
+            max_requests=bounds[Sizer.REQUESTS],
+            max_spans=bounds[Sizer.ITEMS],
+            max_size=bounds[Sizer.BYTES],
+            max_pinned=self._config.max_bytes or UNBOUNDED,
+        )
 
     def part(self) -> Queue:
         """Give what ends a plan."""

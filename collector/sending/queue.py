@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from collector.errors import RetryableError
 from collector.sending.config import QueueConfig
@@ -24,6 +24,13 @@ from collector.sending.store import Store, WaitingStore, check_units
 from collector.spans import SpanBatch
 
 STOPPING = "the exporter is shutting down"
+
+
+class Shift:
+    """Those who work on a queue together: see `crew.py`."""
+
+    def __init__(self) -> None:
+        self.is_over = False
 
 
 class SendingQueue:
@@ -81,9 +88,16 @@ class SendingQueue:
         await self._store.append(request)
         self._wake()
 
-    async def get(self) -> Request | None:
-        """Wait for a request whose turn it is. `None` when the queue is closed and nothing is left to begin."""
+    async def get(self, shift: Shift | None = None) -> Request | None:
+        """Wait for a request whose turn it is.
+
+        `None` when the queue is closed and nothing is left to begin, or when the shift is over.
+        """
         while True:
+            if shift and shift.is_over:
+                # Perhaps it was woken for a request that somebody else takes now.
+                self._wake()
+                return None
             if self._due:
                 return self._due.popleft()
             if self._store.fresh and self._may_begin():
@@ -135,6 +149,17 @@ class SendingQueue:
             self._wake()
         self._admit_next()
 
+    def end(self, shift: Shift) -> None:
+        """Send home those who `get` for a shift."""
+        shift.is_over = True
+        self._wake_all()
+
+    def change(self, config: QueueConfig) -> None:
+        """Go on with other settings, of the same kind of store."""
+        self._config = config
+        self._store.change(config)
+        self.wake()
+
     def close(self) -> None:
         """Refuse from now on, and make everything that is held due at once, or leave it where it is durable."""
         self._closed = True
@@ -147,8 +172,18 @@ class SendingQueue:
         for _, putter in self._putters:
             if not putter.done():
                 putter.set_result(None)
-        while self._getters:
-            self._wake()
+        self._wake_all()
+
+    async def take_rest(self) -> AsyncIterator[Request]:
+        """Give everything that nobody works on. What is not finished then counts as held."""
+        for request in list(self._parked):
+            self._unpark(request)
+        while self._due:
+            yield self._due.popleft()
+        while self._store.fresh:
+            fresh = await self._store.begin()
+            if fresh is not None:
+                yield fresh
 
     @property
     def begun(self) -> int:
@@ -189,6 +224,10 @@ class SendingQueue:
         self._cancel_wait(request)
         self._due.append(request)
         self._wake()
+
+    def _wake_all(self) -> None:
+        while self._getters:
+            self._wake()
 
     @staticmethod
     def _cancel_wait(request: Request) -> None:

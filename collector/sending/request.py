@@ -29,6 +29,7 @@ class Request:
         "errors",
         "failed",
         "finished",
+        "handed_over",
         "is_bundled",
         "is_fresh",
         "offered",
@@ -54,6 +55,8 @@ class Request:
         self.began_at: float | None = None
         """When the first attempt began."""
         self.delivered = 0
+        self.handed_over = 0
+        """Spans that another exporter answers for now."""
         self.failed: Counter[Reason] = Counter()
         self.errors: dict[Reason, ConsumeError] = {}
         """What was said first, for each reason."""
@@ -149,5 +152,6 @@ class Request:
         """Write what became of the spans into the account."""
         if not self.offered:
             account.offered += self.spans
+        account.offered -= self.handed_over
         account.delivered += self.delivered
         account.failed.update(self.failed)

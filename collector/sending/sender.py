@@ -16,19 +16,20 @@ Every span that was offered is delivered, failed for a reason, or held; see `Exp
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
-from collector.component import Exporter, Host, Reference, Settings
+from collector.component import Exporter, Extension, Host, Reference, Settings
 from collector.config.types import Config
-from collector.errors import ConsumeError, StartError
-from collector.ledger import ExporterAccount
+from collector.errors import ConsumeError, RetryableError, StartError
+from collector.ledger import ExporterAccount, reason_for
 from collector.offload import QueueEnd
 from collector.sending.attempts import Attempts
+from collector.sending.change import Leaving
 from collector.sending.config import QueueConfig, SendingConfig
+from collector.sending.crew import Crew
 from collector.sending.custody import Custody
 from collector.sending.disk import DiskStore, bounds
-from collector.sending.gathering import Gatherer, Gathering
 from collector.sending.memory import MemoryStore
 from collector.sending.queue import SendingQueue
 from collector.sending.request import Request
@@ -41,33 +42,33 @@ _STORAGE = "sending_queue::storage"
 _LAST_MOMENT = 1.0
 """Seconds that attempts get to end once they are cancelled."""
 
-
-class Requests(Protocol):
-    """Where consumers get what to send."""
-
-    async def get(self) -> Request | None:
-        """Wait for a request. `None` when there will be none any more."""
+_FIRST_WAIT, _LONGEST_WAIT = 0.05, 1.0
+"""Seconds between offers to a successor that has no room."""
 
 
 class Sender:
     """Stands before one exporter. An exporter whose settings are no `SendingConfig` is called directly."""
 
     def __init__(self, exporter: Exporter, config: Config, settings: Settings[ExporterAccount]) -> None:
-        sending = config if isinstance(config, SendingConfig) else None
+        sending = _sending(config)
         self.exporter = exporter
+        self.settings = settings
         self._config = queue = sending.sending_queue if sending else None
-        self._id = settings.id
         self._account = settings.account
         self._custody = Custody(settings.account, settings.logger)
         self._attempts = Attempts(exporter, sending, self._custody.take_over, self._look_again)
+        self._former: list[Attempts] = []
+        """Attempts with other settings, which may be under way."""
         self._disk: DiskStore | None = None
         self._memory: MemoryStore | None = None
         if queue and queue.storage:
             self._disk = DiskStore(queue, settings.account, settings.logger, self._look_again)
         elif queue and not queue.wait_for_result:
             self._memory = MemoryStore(queue, settings.account, self._look_again)
-        self._queue = SendingQueue(queue, self._attempts.admits, self._disk or self._memory) if queue else None
+        self._queue = SendingQueue(queue, self._admits, self._disk or self._memory) if queue else None
         self._custody.queue = self._queue
+        self._crew: Crew | None = None
+        self._successor: Sender | None = None
         self._closing = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         if self._queue:
@@ -86,7 +87,7 @@ class Sender:
     @property
     def in_flight(self) -> int:
         """Attempts that are under way."""
-        return self._attempts.in_flight
+        return sum(attempts.in_flight for attempts in (self._attempts, *self._former))
 
     @property
     def is_durable(self) -> bool:
@@ -103,8 +104,7 @@ class Sender:
 
     def references(self) -> list[Reference]:
         """The extension that keeps the queue on disk."""
-        storage = self._config.storage if self._config else None
-        return [Reference(_STORAGE, storage, Storage)] if storage else []
+        return _storage(self._config)
 
     async def start(self, host: Host) -> None:
         """Start the exporter and the consumers of the queue. Raises `StartError`."""
@@ -115,17 +115,14 @@ class Sender:
             await self._open(self._disk, self._config, host)
         if self._memory:
             self._memory.open()
-        requests: Requests = self._queue
-        if batch := self._config.batch:
-            gatherer = Gatherer(self._queue, Gathering(batch, self._config.batch_sizer), self._custody.bundles)
-            self._spawn(gatherer.run(self._config.num_consumers))
-            requests = gatherer
-        for _ in range(self._config.num_consumers):
-            self._spawn(self._consume_queue(self._queue, requests))
+        self._crew = Crew(self._queue, self._attempts, self._custody, self._config)
 
     async def consume(self, batch: SpanBatch) -> None:
         """Take the batch into the queue, or deliver it. Raises `ConsumeError`."""
         if not len(batch):
+            return
+        if self._successor:
+            await self._successor.consume(batch)
             return
         if self._queue is None:
             await self._send_now(Request(batch))
@@ -142,18 +139,20 @@ class Sender:
             await self._custody.outcome(self._queue, request, request.result)
 
     async def shutdown(self) -> None:
-        """Give everything that is held one last attempt, then stop the exporter.
+        """Give everything that is held to the successor, or one last attempt, then stop the exporter.
 
         When it is cancelled, what is still held is booked as lost.
         """
-        self._closing.set()
-        self._attempts.last = self._disk is None
-        if self._queue:
-            self._queue.close()
         try:
+            if self._successor and self._queue and (self._disk or self._memory):
+                await self._hand_over(self._queue, self._successor)
+            self._close()
+            if self._crew:
+                await self._crew.ended()
             if self._tasks:
                 await asyncio.wait(self._tasks)
         finally:
+            self._close()
             try:
                 await self._stop_tasks()
             finally:
@@ -164,12 +163,16 @@ class Sender:
                     await self._disk.close()
                 await self.exporter.shutdown()
 
+    def _close(self) -> None:
+        self._closing.set()
+        for attempts in (self._attempts, *self._former):
+            attempts.last = self._disk is None
+        if self._queue:
+            self._queue.close()
+
     async def _open(self, disk: DiskStore, config: QueueConfig, host: Host) -> None:
-        extension = host.extension(config.storage or "")
-        if not isinstance(extension, Storage):
-            raise StartError("is not there, or no storage", path=_STORAGE)
         try:
-            disk.open(await extension.open(f"exporters::{self._id}", bounds(config)))
+            disk.open(await _find_storage(host, config).open(self._owner, bounds(config)))
         except StartError as error:
             raise StartError(error.args[0], path=_STORAGE) from error
 
@@ -178,15 +181,66 @@ class Sender:
         if self._queue:
             self._queue.wake()
 
-    # --- from the queue to the exporter
+    def _admits(self, begun: int) -> bool:
+        return self._attempts.admits(begun)
 
-    async def _consume_queue(self, queue: SendingQueue, requests: Requests) -> None:
-        while (request := await requests.get()) is not None:
-            wait = await self._attempts.work(request)
-            if wait is None:
-                self._custody.settle(request)
-            else:
-                queue.park(request, wait)
+    # --- other settings
+
+    def can_serve(self, config: Config, extensions: Mapping[str, Extension]) -> bool:
+        """Say whether `change` can be called with these settings: the queue would be of the same kind and place."""
+        sending = _sending(config)
+        queue = sending.sending_queue if sending else None
+        if self._config is None or queue is None:
+            return self._config is queue
+        if queue.storage is None or self._disk is None:
+            return (
+                self._disk is None and queue.storage is None and queue.wait_for_result == self._config.wait_for_result
+            )
+        storage, journal = extensions.get(queue.storage), self._disk.journal
+        return isinstance(storage, Storage) and journal is not None and storage.is_place_of(self._owner, journal)
+
+    def change(self, exporter: Exporter, config: Config, host: Host) -> Leaving:
+        """Go on with other settings and an exporter that was started, and give what ends now.
+
+        What is held stays where it is, and is delivered by the new exporter.
+        """
+        sending = _sending(config)
+        leaving = Leaving(self.exporter, self._attempts, self._crew)
+        self._former = [attempts for attempts in (*self._former, self._attempts) if attempts.working]
+        self.exporter = exporter
+        self._attempts = Attempts(exporter, sending, self._custody.take_over, self._look_again)
+        self._config = queue = sending.sending_queue if sending else None
+        if self._queue and queue:
+            if self._disk and self._disk.journal:
+                _find_storage(host, queue).keep(self._disk.journal, bounds(queue))
+            if self._crew:
+                self._crew.dismiss()
+            self._queue.change(queue)
+            self._crew = Crew(self._queue, self._attempts, self._custody, queue)
+        return leaving
+
+    def forward(self, successor: Sender) -> None:
+        """Take nothing from now on: what comes goes to another sender, and what is held follows at shutdown."""
+        self._successor = successor
+
+    async def _hand_over(self, queue: SendingQueue, successor: Sender) -> None:
+        """Give what is held to the successor."""
+        if self._crew:
+            self._crew.dismiss()
+            await self._crew.ended()
+        async for request in queue.take_rest():
+            while request.parts:
+                spans = len(request.parts[0])
+                try:
+                    await _offer(successor, request.parts[0])
+                except ConsumeError as error:
+                    request.fail(reason_for(error), error)
+                else:
+                    request.parts.popleft()
+                    request.handed_over += spans
+            self._custody.settle(request)
+
+    # --- without a queue
 
     async def _send_now(self, request: Request) -> None:
         """Work on a request until it is finished. Raises its error if all of it failed and nobody holds it."""
@@ -217,7 +271,14 @@ class Sender:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    @property
+    def _owner(self) -> str:
+        """How storage knows this sender."""
+        return f"exporters::{self.settings.id}"
+
     async def _stop_tasks(self) -> None:
+        if self._crew:
+            await self._crew.break_off()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -237,3 +298,37 @@ class Sender:
             gauge("spanmill_exporter_queue_disk_bytes", "Disk that the queue uses.", lambda: disk.disk)
             unmarked = "Delivered batches that a crash would deliver again, since the disk took no note of them."
             gauge("spanmill_exporter_queue_unmarked", unmarked, lambda: disk.unmarked)
+
+
+def sending_references(config: Config) -> list[Reference]:
+    """Name the extension that a sender with these settings needs."""
+    sending = _sending(config)
+    return _storage(sending.sending_queue if sending else None)
+
+
+def _sending(config: Config) -> SendingConfig | None:
+    return config if isinstance(config, SendingConfig) else None
+
+
+def _storage(queue: QueueConfig | None) -> list[Reference]:
+    return [Reference(_STORAGE, queue.storage, Storage)] if queue and queue.storage else []
+
+
+def _find_storage(host: Host, queue: QueueConfig) -> Storage:
+    extension = host.extension(queue.storage or "")
+    if not isinstance(extension, Storage):
+        raise StartError("is not there, or no storage", path=_STORAGE)
+    return extension
+
+
+async def _offer(successor: Sender, batch: SpanBatch) -> None:
+    """Offer a batch until it is taken. Raises `ConsumeError` if it never will be."""
+    wait = _FIRST_WAIT
+    while True:
+        try:
+            await successor.consume(batch)
+        except RetryableError as error:
+            await asyncio.sleep(max(wait, error.retry_after or 0.0))
+            wait = min(2 * wait, _LONGEST_WAIT)
+        else:
+            return

@@ -41,6 +41,9 @@ class Store(Protocol):
     def held(self) -> frozenset[Request]:
         """The requests of this process that are not finished."""
 
+    def change(self, config: QueueConfig) -> None:
+        """Go on with other settings. What is held stays."""
+
     def check(self, request: Request) -> None:
         """Raise `PermanentError` for a request that would never fit."""
 
@@ -113,6 +116,13 @@ class WaitingStore:
     def held(self) -> frozenset[Request]:
         """All requests that are not finished."""
         return frozenset(self._held)
+
+    def change(self, config: QueueConfig) -> None:
+        """Go on with other settings. What is held stays, and counts in their units."""
+        self._config = config
+        for request in self._held:
+            request.units = units(config, request.spans, sum(part.size for part in request.parts))
+        self.size = sum(request.units for request in self._held)
 
     def check(self, request: Request) -> None:
         """Raise `PermanentError` for a request that would never fit."""

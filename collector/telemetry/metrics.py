@@ -62,12 +62,14 @@ class Metric:
 
 
 class Metrics:
-    """The registry. One per service."""
+    """A registry: one for the service, and one in it for each component."""
 
     def __init__(self) -> None:
         self._metrics: dict[str, Metric] = {}
         self.refreshes: list[Callable[[], None]] = []
         """Called before all metrics are read."""
+        self.parts: list[Metrics] = []
+        """The registries of components, whose series are shown as well."""
 
     def register(self, name: str, kind: MetricKind, help: str, read: Read) -> None:
         """Add series to the metric `name`: `read` is called at every scrape and gives the samples of that moment."""
@@ -80,4 +82,9 @@ class Metrics:
     def __iter__(self) -> Iterator[Metric]:
         for refresh in self.refreshes:
             refresh()
-        return iter(sorted(self._metrics.values(), key=lambda metric: metric.name))
+        found: dict[str, Metric] = {}
+        for registry in (self, *self.parts):
+            for name, metric in registry._metrics.items():
+                known = found.setdefault(name, Metric(name, metric.kind, metric.help))
+                known.reads += metric.reads
+        return iter(sorted(found.values(), key=lambda metric: metric.name))

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
+from importlib.metadata import version
+from typing import Any
 
 from collector import memory
 from collector.ledger import ExporterAccount, Ledger, ProcessorAccount, Reason, ReceiverAccount
-from collector.telemetry.metrics import Labels, MetricKind, Metrics, Sample
+from collector.telemetry.metrics import MetricKind, Metrics, Sample
 
 SIGNAL = {"otel_signal": "traces"}
 
@@ -160,44 +162,27 @@ def _exporters(metrics: Metrics, ledger: Ledger) -> None:
     metrics.register("spanmill_exporter_failed_spans", MetricKind.COUNTER, "Spans that were lost, by reason.", failed)
 
 
-class Queue(Protocol):
-    """What stands before an exporter."""
-
-    @property
-    def queue_size(self) -> int:
-        """What it holds, in units of its sizer."""
-
-    @property
-    def queue_capacity(self) -> int | None:
-        """The most it holds; `None` where there is no queue."""
-
-    @property
-    def in_flight(self) -> int:
-        """Attempts that are under way."""
+def register_reloads(metrics: Metrics, outcomes: Mapping[str, int]) -> None:
+    """Show what became of configurations that were to follow the one at start."""
+    metrics.register(
+        "spanmill_reloads",
+        MetricKind.COUNTER,
+        "Configurations that were read because of a SIGHUP, by what became of them.",
+        lambda: [Sample({"outcome": outcome}, count) for outcome, count in outcomes.items()],
+    )
 
 
-def register_queues(metrics: Metrics, queues: Mapping[str, Queue]) -> None:
-    """Show the sending queues, by exporter id."""
-
-    def gauge(name: str, help: str, read: Callable[[Queue], int | None]) -> None:
-        def samples() -> Iterator[Sample]:
-            for id, queue in queues.items():
-                if queue.queue_capacity is not None and (value := read(queue)) is not None:
-                    yield Sample({"exporter": id, "data_type": "traces"}, value)
-
-        metrics.register(name, MetricKind.GAUGE, help, samples)
-
-    gauge("otelcol_exporter_queue_size", "What the queue holds, in units of its sizer.", lambda q: q.queue_size)
-    gauge("otelcol_exporter_queue_capacity", "The most that the queue holds.", lambda q: q.queue_capacity)
-    gauge("otelcol_exporter_in_flight_requests", "Attempts that are under way.", lambda q: q.in_flight)
-
-
-def register_process(metrics: Metrics, resource: Mapping[str, str]) -> None:
-    """Show the process itself; `resource` are the attributes by which it is known."""
+def register_process(metrics: Metrics, resource: Callable[[], Mapping[str, Any]]) -> None:
+    """Show the process itself; `resource` gives the attributes by which it is known, besides the usual ones."""
     started = time.monotonic()
+    usual = {
+        "service.name": "spanmill",
+        "service.version": version("spanmill"),
+        "service.instance.id": str(uuid.uuid4()),
+    }
 
-    def gauge(name: str, kind: MetricKind, help: str, read: Callable[[], float], labels: Labels | None = None) -> None:
-        metrics.register(name, kind, help, lambda: [Sample(labels or {}, read())])
+    def gauge(name: str, kind: MetricKind, help: str, read: Callable[[], float]) -> None:
+        metrics.register(name, kind, help, lambda: [Sample({}, read())])
 
     def cpu() -> float:
         times = os.times()
@@ -206,5 +191,9 @@ def register_process(metrics: Metrics, resource: Mapping[str, str]) -> None:
     gauge("otelcol_process_uptime", MetricKind.COUNTER, "Seconds since the start.", lambda: time.monotonic() - started)
     gauge("otelcol_process_cpu_seconds", MetricKind.COUNTER, "CPU time used, in seconds.", cpu)
     gauge("otelcol_process_memory_rss", MetricKind.GAUGE, "Resident memory in bytes.", memory.rss)
-    labels = {name.replace(".", "_"): value for name, value in resource.items()}
-    gauge("target_info", MetricKind.GAUGE, "Which collector this is.", lambda: 1, labels)
+
+    def labels() -> dict[str, str]:
+        attributes = {**usual, **resource()}
+        return {name.replace(".", "_"): str(value) for name, value in attributes.items() if value is not None}
+
+    metrics.register("target_info", MetricKind.GAUGE, "Which collector this is.", lambda: [Sample(labels(), 1)])

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from email.utils import formatdate
 from typing import Any
 
-from collector.transport.settings import join_endpoint, listen
+from collector.component import Host, Leavings
+from collector.transport.settings import join_endpoint, listen, socket_key
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -35,17 +37,24 @@ async def respond(send: Send, status: int, body: str, content_type: str = "text/
 class HttpServer:
     """Serves an application at an endpoint until it is told to stop."""
 
-    def __init__(self, app: App, endpoint: str) -> None:
+    def __init__(self, app: App, endpoint: str, owner: str) -> None:
         self._app = app
         self._endpoint = endpoint
+        # Nobody else listens with sockets of Python.
+        self._key = f"http {socket_key(endpoint, owner)}"
+        self._listener: socket.socket | None = None
         self._serving: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
         self.address = ""
         """The bound address, known once it has started."""
 
-    async def start(self) -> None:
+    def leaves(self) -> Leavings:
+        """Where it listens, for another server of this kind that is to follow."""
+        return {self._key: self._listener.dup} if self._listener else {}
+
+    async def start(self, host: Host) -> None:
         """Listen and serve. Raises `StartError` when the address cannot be had."""
-        listener = listen(self._endpoint)
+        listener = self._listener = host.left(self._key) or listen(self._endpoint)
         self.address = join_endpoint(*listener.getsockname()[:2])
 
         # Not everybody serves pages, and the import takes its time.
@@ -82,6 +91,7 @@ class HttpServer:
         """Stop serving. May be called twice, and without `start`."""
         if self._serving is None:
             return
+        self._listener = None
         self._over.set()
         await asyncio.wait([self._serving])
         self._serving = None

@@ -108,6 +108,14 @@ def check_socket(endpoint: str, transport: Transport) -> None:
         raise FieldError("endpoint", f"abstract sockets are not supported: give the path of a file, got {endpoint!r}")
 
 
+def socket_key(endpoint: str, owner: str, transport: Transport = "tcp") -> str:
+    """Name a socket among what a component leaves to its successor: see `Component.leaves`.
+
+    A port that the system chooses belongs to its `owner`, and others to whoever is configured to have them.
+    """
+    return f"{owner} {transport}:{endpoint}" if endpoint.endswith(":0") else f"{transport}:{endpoint}"
+
+
 def split_endpoint(endpoint: str) -> tuple[str, int]:
     """Take `host:port` apart; the brackets of an IPv6 address go. Raises `StartError`."""
     host, colon, port = endpoint.rpartition(":")

@@ -13,6 +13,7 @@ from collector.config.types import Config, Duration, FieldError, Notice
 from collector.errors import StartError
 
 _NO_CLIENTS = Notice("has no effect on a server: clients are checked against client_ca_file alone, if that is set")
+_FILES = ("ca_file", "cert_file", "key_file", "client_ca_file")
 _VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 
 
@@ -161,6 +162,18 @@ class ClientTlsConfig(TlsConfig):
             if (version := getattr(self, option)) in {"1.0", "1.1"}:
                 return f"{option}: the native engine speaks TLS 1.2 and 1.3, and never {version}"
         return None
+
+
+def contents(*configs: TlsConfig | None) -> list[bytes | None]:
+    """Read all files that are named, to see later whether they have changed. `None` stands for one that cannot be."""
+    named = [getattr(config, field) for config in configs if config for field in _FILES if hasattr(config, field)]
+    found: list[bytes | None] = []
+    for name in filter(None, named):
+        try:
+            found.append(Path(name).read_bytes())
+        except OSError:
+            found.append(None)
+    return found
 
 
 def _pem(config: TlsConfig, what: str) -> bytes:

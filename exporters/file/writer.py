@@ -37,13 +37,16 @@ class RecordFile:
         self._torn: int | None = None
         """Where whole records end, if a part of one stands behind them."""
 
-    def open(self) -> None:
-        """Open the file, and cut off a record that was not finished. Raises `StartError`."""
+    def open(self, *, go_on: bool = False) -> None:
+        """Open the file, and cut off a record that was not finished. Raises `StartError`.
+
+        To `go_on` is not to empty it, whatever the settings say.
+        """
         config = self._config
         try:
             if config.create_directory:
                 self._path.parent.mkdir(config.directory_mode, parents=True, exist_ok=True)
-            self._file = self._open(0 if config.append or self._rotation else os.O_TRUNC)
+            self._file = self._open(0 if go_on or config.append or self._rotation else os.O_TRUNC)
             self._recover(self._file)
             self._prune()
             self._opened = True

@@ -19,19 +19,28 @@ import asyncio
 from typing import Protocol
 
 from collector.auth import ServerAuthenticator, reference
-from collector.component import Consumer, Host, Receiver, Reference, Settings
+from collector.component import Consumer, Host, Leavings, Receiver, Reference, Settings
 from collector.config.types import Config, FieldError, Section
 from collector.errors import StartError
 from collector.ledger import ReceiverAccounts
+from collector.offload import Offload
 from collector.receivers.otlp.http_config import OtlpHttpConfig
 from collector.receivers.otlp.ingest import Ingest
 from collector.transport.settings import GrpcServerConfig
+from collector.transport.tls import contents
 
 
 class Server(Protocol):
     """Serves a protocol: with grpcio, or in the kernel."""
 
     address: str
+    ingest: Ingest
+
+    def rewire(self, offload: Offload | None, *, needs_origin: bool, one_by_one: bool) -> None:
+        """Hear that something else comes next."""
+
+    def leaves(self) -> Leavings:
+        """Where it listens, if that can be handed on."""
 
     async def start(self, host: Host) -> None:
         """Listen and serve. Raises `StartError`."""
@@ -73,6 +82,7 @@ class OtlpReceiver(Receiver):
         """The server of OTLP/gRPC, while the receiver runs. Its `address` is the bound one."""
         self.http: Server | None = None
         """The server of OTLP/HTTP, while the receiver runs."""
+        self._files: list[bytes | None] = []
 
     def references(self) -> list[Reference]:
         """Extensions that check who sends."""
@@ -87,12 +97,36 @@ class OtlpReceiver(Receiver):
     async def start(self, host: Host) -> None:
         """Listen. Raises `StartError` when an address cannot be had or the settings cannot be fulfilled."""
         protocols = self.config.protocols
+        self._files = self._read_files()
         if protocols.grpc:
             self.grpc = await self._started(host, "grpc", self._grpc_server(protocols.grpc))
         if protocols.http:
             if protocols.http.has_idle_cors:
                 self.settings.logger.warning("protocols::http::cors has no effect without allowed_origins")
             self.http = await self._started(host, "http", self._native_server("http", protocols.http))
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the certificates have changed that its servers have shown since the start."""
+        return self._files != self._read_files()
+
+    def leaves(self) -> Leavings:
+        """Where its servers listen."""
+        return {key: socket for server in self._servers for key, socket in server.leaves().items()}
+
+    def rewire(self) -> None:
+        """Hear that something else comes next."""
+        for server in self._servers:
+            server.ingest.next = self.next
+            server.rewire(self.offload, needs_origin=self.needs_origin, one_by_one=self.one_by_one)
+
+    @property
+    def _servers(self) -> list[Server]:
+        return [server for server in (self.grpc, self.http) if server is not None]
+
+    def _read_files(self) -> list[bytes | None]:
+        protocols = self.config.protocols
+        return contents(*(config.tls for config in (protocols.grpc, protocols.http) if config))
 
     async def _started(self, host: Host, protocol: str, server: Server) -> Server:
         try:
@@ -109,7 +143,9 @@ class OtlpReceiver(Receiver):
             return self._native_server("grpc", config)
         from collector.receivers.otlp.grpc_server import GrpcServer  # noqa: PLC0415
 
-        return GrpcServer(config, self._ingest("grpc"), needs_origin=self.needs_origin)
+        return GrpcServer(
+            config, self._ingest("grpc"), needs_origin=self.needs_origin, owner=f"{self.settings.id} grpc"
+        )
 
     def _native_server(self, protocol: str, config: GrpcServerConfig | OtlpHttpConfig) -> Server:
         from collector.receivers.otlp.native_server import NativeServer  # noqa: PLC0415
@@ -119,7 +155,8 @@ class OtlpReceiver(Receiver):
             self._ingest(protocol),
             needs_origin=self.needs_origin,
             one_by_one=self.one_by_one,
-            offload=self.offload if config.offload else None,
+            offload=self.offload,
+            owner=f"{self.settings.id} {protocol}",
         )
 
     def _ingest(self, protocol: str) -> Ingest:
@@ -127,6 +164,6 @@ class OtlpReceiver(Receiver):
 
     async def shutdown(self) -> None:
         """Accept nothing more and answer what is under way. A shutdown that is cancelled breaks that off."""
-        servers = [server for server in (self.grpc, self.http) if server is not None]
+        servers = self._servers
         self.grpc = self.http = None
         await asyncio.gather(*(server.shutdown() for server in servers))

@@ -11,13 +11,14 @@ import os
 import socket
 from urllib.parse import unquote
 
-from collector.component import Host
+from collector.component import Host, Leavings
 from collector.errors import StartError
+from collector.offload import Offload
 from collector.receivers.otlp.ingest import Ingest
 from collector.receivers.otlp.status import answer_to
 from collector.spans import Origin
 from collector.transport.grpcio import grpc
-from collector.transport.settings import GrpcServerConfig, join_endpoint, resolve
+from collector.transport.settings import GrpcServerConfig, join_endpoint, resolve, socket_key
 from collector.transport.tls import ServerTlsConfig
 
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -40,9 +41,10 @@ _AS_LONG_AS_IT_TAKES = 24 * 3600.0
 class GrpcServer:
     """Serves the TraceService at one endpoint."""
 
-    def __init__(self, config: GrpcServerConfig, ingest: Ingest, *, needs_origin: bool) -> None:
+    def __init__(self, config: GrpcServerConfig, ingest: Ingest, *, needs_origin: bool, owner: str) -> None:
         self._config = config
-        self._ingest = ingest
+        self._owner = owner
+        self.ingest = ingest
         self._needs_origin = needs_origin
         self._export = grpc.unary_unary_rpc_method_handler(self._handle)
         self._health = grpc.unary_unary_rpc_method_handler(self._check_health)
@@ -60,11 +62,19 @@ class GrpcServer:
         credentials = _credentials(tls) if tls else None
         server = grpc.aio.server(handlers=[self], options=_options(self._config))
         try:
-            self.address = _bind(server, self._config, credentials)
+            self.address = self._bind(server, credentials, host.left(self._key))
         except StartError as error:
             raise error.below("endpoint") from error
         await server.start()
         self._server = server
+
+    def rewire(self, offload: Offload | None, *, needs_origin: bool, one_by_one: bool) -> None:
+        """Hear that something else comes next. Requests are handed on one by one here, and by Python."""
+        self._needs_origin = needs_origin
+
+    def leaves(self) -> Leavings:
+        """Where it listens, which a successor may do at the same time."""
+        return {self._key: lambda: self.address}
 
     async def shutdown(self) -> None:
         """Accept nothing more and wait for what is under way. When it is cancelled, that is broken off."""
@@ -77,6 +87,33 @@ class GrpcServer:
             await self._server.stop(grace=None)
             raise
         self._server = None
+
+    @property
+    def _key(self) -> str:
+        # Sockets of grpcio cannot be handed to anybody.
+        return f"grpcio {socket_key(self._config.endpoint, self._owner, self._config.transport)}"
+
+    def _bind(self, server: grpc.aio.Server, credentials: grpc.ServerCredentials | None, before: str | None) -> str:
+        """Open the port, beside the server that has it `before`, and give the bound address. Raises `StartError`."""
+        config = self._config
+        if config.transport == "unix":
+            target = f"unix:{config.endpoint}"
+            if before:
+                raise StartError("a unix socket cannot be handed on with the grpcio engine: restart the collector")
+            if _is_alive(config.endpoint):
+                raise StartError(f"cannot listen on {config.endpoint}: another process listens there")
+            obstacle = None
+        else:
+            _, host, port = resolve(config.endpoint, config.transport)
+            target = before or join_endpoint(host, port)
+            obstacle = None if before else _obstacle(config)
+        try:
+            if obstacle is None:
+                bound = server.add_secure_port(target, credentials) if credentials else server.add_insecure_port(target)
+                return target if config.transport == "unix" else join_endpoint(host, bound)
+        except RuntimeError:
+            obstacle = _obstacle(config) or "gRPC could not bind it"
+        raise StartError(f"cannot listen on {target}: {obstacle}")
 
     def service(self, call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         """Find the handler of a method: grpcio asks for every request."""
@@ -96,7 +133,7 @@ class GrpcServer:
 
     async def _handle(self, data: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         try:
-            await self._ingest.request(data, self._origin(context) if self._needs_origin else None)
+            await self.ingest.request(data, self._origin(context) if self._needs_origin else None)
         except Exception as error:
             code, message, trailer = answer_to(error)
             await context.abort(code, message, trailer)
@@ -127,8 +164,8 @@ def _peer(peer: str) -> str:
 
 def _options(config: GrpcServerConfig) -> list[tuple[str, int]]:
     options = [
-        # By default a port in use is shared silently, and each process gets some of the requests.
-        ("grpc.so_reuseport", 0),
+        # A successor shares the port for a moment. Nobody else does: whether it is free is looked at before.
+        ("grpc.so_reuseport", 1),
         ("grpc.max_receive_message_length", config.max_recv_bytes),
     ]
     if config.max_concurrent_streams:
@@ -160,22 +197,6 @@ def _credentials(tls: ServerTlsConfig) -> grpc.ServerCredentials:
     )
 
 
-def _bind(server: grpc.aio.Server, config: GrpcServerConfig, credentials: grpc.ServerCredentials | None) -> str:
-    """Open the port and give the bound address. Raises `StartError`."""
-    if config.transport == "unix":
-        target = address = f"unix:{config.endpoint}"
-        if _is_alive(config.endpoint):
-            raise StartError(f"cannot listen on {config.endpoint}: another process listens there")
-    else:
-        _, host, port = resolve(config.endpoint, config.transport)
-        target = address = join_endpoint(host, port)
-    try:
-        bound = server.add_secure_port(target, credentials) if credentials else server.add_insecure_port(target)
-    except RuntimeError as error:
-        raise StartError(f"cannot listen on {target}: {_why(config)}") from error
-    return address if config.transport == "unix" else join_endpoint(host, bound)
-
-
 def _is_alive(path: str) -> bool:
     """Whether somebody listens at a unix socket. grpcio would silently take it over."""
     with socket.socket(socket.AF_UNIX) as probe:
@@ -186,8 +207,8 @@ def _is_alive(path: str) -> bool:
         return True
 
 
-def _why(config: GrpcServerConfig) -> str:
-    """Find out why an address cannot be had, which grpcio does not say: by trying the same without it."""
+def _obstacle(config: GrpcServerConfig) -> str | None:
+    """Find out whether an address can be had, and why not, which grpcio does not say: by trying the same without it."""
     try:
         if config.transport == "unix":
             with socket.socket(socket.AF_UNIX) as probe:
@@ -196,7 +217,9 @@ def _why(config: GrpcServerConfig) -> str:
         else:
             family, host, port = resolve(config.endpoint, config.transport)
             with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((host, port))
+                probe.listen(1)
     except OSError as error:
         return (error.strerror or str(error)).lower()
-    return "gRPC could not bind it"
+    return None

@@ -21,7 +21,7 @@ class Ingest:
         self.sources = accounts.sources
         """Called before the account is read: see `ReceiverAccounts.sources`."""
         self.logger = logger
-        self._next = next
+        self.next = next
 
     async def request(self, data: bytes, origin: Origin | None) -> None:
         """Return when the pipelines have taken the request. Raises `ConsumeError` when it was refused.
@@ -37,7 +37,7 @@ class Ingest:
             account.received += spans
             account.repaired_strings += batch.repaired
             if spans:
-                await self._next.consume(batch)
+                await self.next.consume(batch)
         except BaseException as error:
             account.refused += spans
             account.requests_refused += 1
@@ -73,7 +73,7 @@ class Ingest:
         """Answer a ticket when the pipelines have taken its requests, or refused them."""
         batch, requests = ticket.batch, ticket.requests
         try:
-            await self._next.consume(batch)
+            await self.next.consume(batch)
         except PermanentError as error:
             if requests > 1:
                 # Whose spans are to blame shows when each request goes alone.

@@ -12,16 +12,22 @@ import functools
 import os
 import time
 
-from collector._kernel import Guard, OtlpServer, ServerTls, Ticket
+from collector._kernel import Guard, OtlpServer, Plan, ServerSocket, ServerTls, Ticket
 from collector.auth import guard
-from collector.component import Host
+from collector.component import Host, Leavings
 from collector.errors import StartError
 from collector.offload import Offload
 from collector.receivers.otlp.http_config import OtlpHttpConfig
 from collector.receivers.otlp.ingest import Ingest
 from collector.transport.connections import Troubles, most_connections
 from collector.transport.native_tls import Certificates
-from collector.transport.settings import GrpcServerConfig, KeepaliveEnforcementPolicy, join_endpoint, resolve
+from collector.transport.settings import (
+    GrpcServerConfig,
+    KeepaliveEnforcementPolicy,
+    join_endpoint,
+    resolve,
+    socket_key,
+)
 
 TICKET_BYTES = 4 << 20
 """The most that is taken at once, unless one request alone is larger."""
@@ -51,12 +57,14 @@ class NativeServer:
         needs_origin: bool,
         one_by_one: bool,
         offload: Offload | None = None,
+        owner: str,
     ) -> None:
         self._config = config
-        self._ingest = ingest
+        self._owner = owner
+        self.ingest = ingest
         self._needs_origin = needs_origin
         self._one_by_one = one_by_one
-        self._plan = offload.plan if offload else None
+        self._offload = offload
         alpn = ["h2"] if isinstance(config, GrpcServerConfig) else ["h2", "http/1.1"]
         self._certificates = Certificates(config.tls, alpn, ingest.logger) if config.tls else None
         self._server: OtlpServer | None = None
@@ -71,15 +79,36 @@ class NativeServer:
         tls = self._certificates.read() if self._certificates else None
         asked = guard(host, self._config.auth)
         try:
-            server = self._server = self._listen(tls, asked)
+            server = self._server = self._listen(tls, asked, host.left(self._key))
         except StartError as error:
             raise error.below("endpoint") from error
-        self._ingest.sources.append(self._refresh)
+        self.ingest.sources.append(self._refresh)
         asyncio.get_running_loop().add_reader(server.fileno(), self._hear, server)
         if self._certificates:
             self._certificates.start(server.set_tls)
 
-    def _listen(self, tls: ServerTls | None, asked: Guard | None) -> OtlpServer:
+    def rewire(self, offload: Offload | None, *, needs_origin: bool, one_by_one: bool) -> None:
+        """Hear that something else comes next."""
+        self._needs_origin, self._one_by_one, self._offload = needs_origin, one_by_one, offload
+        if self._server:
+            self._server.set_front(self._plan, needs_origin=needs_origin)
+            # What has gathered for a plan that is gone is taken now.
+            self._take(self._server)
+
+    def leaves(self) -> Leavings:
+        """Where it listens, for another server that is to follow."""
+        server = self._server
+        return {self._key: lambda: server.socket} if server else {}
+
+    @property
+    def _key(self) -> str:
+        return socket_key(self._config.endpoint, self._owner, self._config.transport)
+
+    @property
+    def _plan(self) -> Plan | None:
+        return self._offload.plan if self._offload and self._config.offload else None
+
+    def _listen(self, tls: ServerTls | None, asked: Guard | None, socket: ServerSocket | None) -> OtlpServer:
         config = self._config
         if config.transport == "unix":
             endpoint: dict[str, object] = {"unix": {"path": config.endpoint}}
@@ -92,12 +121,13 @@ class NativeServer:
             "endpoint": endpoint,
             "max_connections": most_connections(),
             "max_in_flight": MOST_IN_FLIGHT,
-            "needs_origin": self._needs_origin,
             "include_metadata": config.include_metadata,
             **(_grpc(config) if isinstance(config, GrpcServerConfig) else _http(config)),
         }
         try:
-            server = OtlpServer(settings, self._plan, tls, asked)
+            server = OtlpServer(
+                settings, self._plan, needs_origin=self._needs_origin, tls=tls, guard=asked, socket=socket
+            )
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise StartError(f"cannot listen on {address}: {reason.lower()}") from error
@@ -124,7 +154,7 @@ class NativeServer:
             await asyncio.to_thread(server.join)
             if self._tickets:
                 await asyncio.wait(self._tickets)
-            self._ingest.sources.remove(self._refresh)
+            self.ingest.sources.remove(self._refresh)
             self._count(server)
 
     def _hear(self, server: OtlpServer) -> None:
@@ -145,7 +175,7 @@ class NativeServer:
 
     def _count(self, server: OtlpServer) -> None:
         counts = server.counts()
-        self._ingest.count(counts)
+        self.ingest.count(counts)
         line = self._troubles.note(
             slow=counts.slow,
             broken=counts.broken,
@@ -154,7 +184,7 @@ class NativeServer:
             now=time.monotonic(),
         )
         if line:
-            self._ingest.logger.warning(line, extra={"endpoint": self.address})
+            self.ingest.logger.warning(line, extra={"endpoint": self.address})
 
     def _take(self, server: OtlpServer) -> None:
         while len(self._tickets) < MOST_TICKETS:
@@ -162,9 +192,9 @@ class NativeServer:
             if ticket is None:
                 return
             if ticket.is_abandoned:
-                self._ingest.give_back(ticket)
+                self.ingest.give_back(ticket)
                 continue
-            task = asyncio.get_running_loop().create_task(self._ingest.ticket(ticket))
+            task = asyncio.get_running_loop().create_task(self.ingest.ticket(ticket))
             self._tickets[task] = ticket
             # Not at the end of the task itself: one that is cancelled before its first step does nothing at all.
             task.add_done_callback(functools.partial(self._done, server))

@@ -9,7 +9,7 @@ use std::sync::{LazyLock, mpsc};
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use spanmill_kernel::journal::{Journal, Settings};
+use spanmill_kernel::journal::{Journal, Limits, Settings};
 use spanmill_kernel::load::{Load, Together};
 use spanmill_kernel::rope::SpanBatch;
 
@@ -47,7 +47,7 @@ fn scratch() -> PathBuf {
 
 fn open(directory: PathBuf) -> Journal {
     let most = Load { requests: u64::MAX, spans: u64::MAX, bytes: u64::MAX };
-    let settings = Settings { directory, max_bytes: 0, fsync: false, most, cache_bytes: 0 };
+    let settings = Settings { directory, limits: Limits { most, ..Limits::default() } };
     Journal::open(settings, Box::new(|| ())).unwrap()
 }
 

@@ -18,7 +18,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -35,6 +35,12 @@ use crate::rope::SpanBatch;
 pub struct Settings {
     /// Created if it is not there; its parent has to be.
     pub directory: PathBuf,
+    pub limits: Limits,
+}
+
+/// What may be different from one moment to the next.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
     /// The most bytes on disk; 0 is no bound.
     pub max_bytes: u64,
     /// Whether the disk has to confirm what was written. Without it, what was acknowledged survives the end of the
@@ -85,7 +91,7 @@ pub struct Journal {
 }
 
 struct Shared {
-    settings: Settings,
+    directory: PathBuf,
     state: Mutex<State>,
     /// Rung for the writer.
     work: Condvar,
@@ -101,6 +107,7 @@ struct Submitted {
 
 #[derive(Default)]
 struct State {
+    limits: Limits,
     ready: VecDeque<Entry>,
     /// Taken out and not finished.
     begun: HashMap<u64, Entry>,
@@ -134,16 +141,28 @@ impl Journal {
         let report = std::mem::take(&mut found.report);
         let (writer, ready) = Writer::new(found, lock);
         let held = ready.iter().map(Entry::load).fold(Load::default(), Load::plus);
-        let state = State { ready, held, disk: writer.disk(), ..State::default() };
-        let shared = Arc::new(Shared { settings, state: Mutex::new(state), work: Condvar::new(), wake });
+        let Settings { directory, limits } = settings;
+        let state = State { limits, ready, held, disk: writer.disk(), ..State::default() };
+        let shared = Arc::new(Shared { directory, state: Mutex::new(state), work: Condvar::new(), wake });
         let running = shared.clone();
         let thread = thread::Builder::new().name("spanmill-journal".to_owned()).spawn(move || writer.run(&running))?;
         Ok(Self { shared, writer: Mutex::new(Some(thread)), report })
     }
 
+    /// Where it is.
+    pub fn directory(&self) -> &Path {
+        &self.shared.directory
+    }
+
+    /// Holds itself to other limits from now on. What is there already stays.
+    pub fn limit(&self, limits: Limits) {
+        self.shared.state().limits = limits;
+        (self.shared.wake)();
+    }
+
     /// The bytes of the largest batch that may be appended.
     pub fn largest(&self) -> u64 {
-        self.shared.largest()
+        self.shared.limits().largest()
     }
 
     /// Whether there is room for a batch now.
@@ -275,28 +294,35 @@ impl Entry {
     }
 }
 
+impl Limits {
+    /// The bytes of the largest batch that there is ever room for.
+    fn largest(&self) -> u64 {
+        let on_disk = if self.max_bytes == 0 { u64::MAX } else { self.max_bytes };
+        on_disk.saturating_sub((HEADS + RECORD) as u64).min(self.most.bytes).min(u32::MAX.into())
+    }
+}
+
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn largest(&self) -> u64 {
-        let Settings { max_bytes, most, .. } = &self.settings;
-        let on_disk = if *max_bytes == 0 { u64::MAX } else { *max_bytes };
-        on_disk.saturating_sub((HEADS + RECORD) as u64).min(most.bytes).min(u32::MAX.into())
+    fn limits(&self) -> Limits {
+        self.state().limits
     }
 
     fn room(&self, state: &State, load: Load) -> Result<(), Refused> {
         if state.closing {
             return Err(Refused::Closed);
         }
-        if load.bytes > self.largest() {
+        let limits = &state.limits;
+        if load.bytes > limits.largest() {
             return Err(Refused::TooLarge);
         }
-        load.room(state.held.plus(state.entering), self.settings.most)?;
+        load.room(state.held.plus(state.entering), limits.most)?;
         let entering = state.entering.plus(load);
         let disk = state.disk + entering.bytes + (HEADS + RECORD) as u64 * entering.requests;
-        if self.settings.max_bytes > 0 && disk > self.settings.max_bytes {
+        if limits.max_bytes > 0 && disk > limits.max_bytes {
             return Err(Refused::Full("the sending queue's storage"));
         }
         Ok(())

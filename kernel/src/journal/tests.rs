@@ -11,6 +11,13 @@ use crate::samples::{resource_spans, span};
 /// A directory that goes with the test.
 struct Scratch(PathBuf);
 
+const LIMITS: Limits = Limits {
+    max_bytes: 0,
+    fsync: true,
+    most: Load { requests: 1000, spans: u64::MAX, bytes: u64::MAX },
+    cache_bytes: 1 << 20,
+};
+
 impl Scratch {
     fn new() -> Self {
         let path = std::env::temp_dir().join(format!("spanmill-{}", uuid::Uuid::new_v4()));
@@ -23,8 +30,11 @@ impl Scratch {
     }
 
     fn settings(&self) -> Settings {
-        let most = Load { requests: 1000, spans: u64::MAX, bytes: u64::MAX };
-        Settings { directory: self.queue(), max_bytes: 0, fsync: true, most, cache_bytes: 1 << 20 }
+        self.limited(LIMITS)
+    }
+
+    fn limited(&self, limits: Limits) -> Settings {
+        Settings { directory: self.queue(), limits }
     }
 
     fn open(&self) -> Journal {
@@ -156,8 +166,8 @@ fn what_was_written_before_comes_before_what_is_new() {
 fn memory_holds_the_contents_up_to_a_bound() {
     let scratch = Scratch::new();
     let size = batch("a", 2).pinned();
-    let settings = Settings { cache_bytes: 2 * size, ..scratch.settings() };
-    let journal = Journal::open(settings, Box::new(|| ())).unwrap();
+    let limits = Limits { cache_bytes: 2 * size, ..LIMITS };
+    let journal = Journal::open(scratch.limited(limits), Box::new(|| ())).unwrap();
     (0..3).for_each(|_| append(&journal, batch("a", 2)).unwrap());
     assert_eq!(journal.cached(), 2 * size);
     let taken: Vec<_> = std::iter::from_fn(|| take(&journal)).collect();
@@ -170,7 +180,7 @@ fn memory_holds_the_contents_up_to_a_bound() {
 fn a_queue_that_is_full_refuses_until_something_is_finished() {
     let scratch = Scratch::new();
     let most = Load { requests: 2, spans: u64::MAX, bytes: u64::MAX };
-    let journal = Journal::open(Settings { most, ..scratch.settings() }, Box::new(|| ())).unwrap();
+    let journal = Journal::open(scratch.limited(Limits { most, ..LIMITS }), Box::new(|| ())).unwrap();
     append(&journal, batch("a", 1)).unwrap();
     append(&journal, batch("b", 1)).unwrap();
     assert_eq!(append(&journal, batch("c", 1)), Err(Refused::Full("sending queue")));
@@ -181,11 +191,25 @@ fn a_queue_that_is_full_refuses_until_something_is_finished() {
 }
 
 #[test]
+fn limits_may_change_while_something_is_held() {
+    let scratch = Scratch::new();
+    let most = |requests| Limits { most: Load { requests, ..LIMITS.most }, ..LIMITS };
+    let journal = Journal::open(scratch.limited(most(1)), Box::new(|| ())).unwrap();
+    append(&journal, batch("a", 1)).unwrap();
+    assert!(append(&journal, batch("b", 1)).is_err());
+    journal.limit(most(3));
+    append(&journal, batch("b", 1)).unwrap();
+    journal.limit(most(1));
+    assert!(append(&journal, batch("c", 1)).is_err());
+    assert_eq!(std::iter::from_fn(|| take(&journal)).count(), 2, "what is there stays");
+}
+
+#[test]
 fn the_disk_is_bounded_and_used_again() {
     let scratch = Scratch::new();
     let size = batch("a", 10).size() as u64;
-    let settings = Settings { max_bytes: 20 * size, ..scratch.settings() };
-    let journal = Journal::open(settings, Box::new(|| ())).unwrap();
+    let limits = Limits { max_bytes: 20 * size, ..LIMITS };
+    let journal = Journal::open(scratch.limited(limits), Box::new(|| ())).unwrap();
     assert!(matches!(append(&journal, batch("a", 1000)), Err(Refused::TooLarge)));
 
     let mut appended = 0;

@@ -112,7 +112,7 @@ impl Writer {
         if self.active().is_none() {
             let salt = uuid::Uuid::new_v4().as_u64_pair().0;
             let head = Head { salt, first: self.next_id, before: self.before };
-            let segment = Segment::create(&shared.settings.directory, head, shared.settings.fsync)?;
+            let segment = Segment::create(&shared.directory, head, shared.limits().fsync)?;
             self.segments.insert(head.first, Living { segment, alive: 0 });
             self.active = Some(head.first);
         }
@@ -141,7 +141,7 @@ impl Writer {
             return;
         }
         let synced = match self.active() {
-            Some(living) if shared.settings.fsync => living.segment.sync(),
+            Some(living) if shared.limits().fsync => living.segment.sync(),
             _ => Ok(()),
         };
         if let Err(error) = synced {
@@ -155,7 +155,7 @@ impl Writer {
             let load = Load::of(batch);
             state.entering = state.entering.minus(load);
             state.held = state.held.plus(load);
-            if state.cached + batch.pinned() <= shared.settings.cache_bytes {
+            if state.cached + batch.pinned() <= state.limits.cache_bytes {
                 state.cached += batch.pinned();
                 entry.place.cached = Some(batch.clone());
             }
@@ -234,7 +234,7 @@ impl Writer {
     /// Leaves nothing that a later run would deliver again.
     fn end(&mut self, shared: &Shared) {
         self.seal();
-        for living in self.segments.values().filter(|_| shared.settings.fsync) {
+        for living in self.segments.values().filter(|_| shared.limits().fsync) {
             let _ = living.segment.sync_marks();
         }
         self.weigh(shared);
@@ -243,7 +243,7 @@ impl Writer {
 
 /// How large a segment gets.
 fn full(shared: &Shared) -> u64 {
-    match shared.settings.max_bytes {
+    match shared.limits().max_bytes {
         0 => SEGMENT,
         bound => (bound / SEGMENTS).clamp(HEADS as u64, SEGMENT),
     }

@@ -23,8 +23,9 @@ use super::traffic::Traffic;
 /// How much a client may send before somebody has read it: a request or two, and not so much that slow ones fill memory.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
-/// How long a client without requests may take to hang up when it is asked to.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// How long a client without requests may take to hang up when it is asked to, and how long one that has just come may
+/// take to begin.
+pub const GOODBYE: Duration = Duration::from_secs(1);
 /// How long a client without requests is kept when there is no room for others.
 const PATIENCE_IN_A_CROWD: Duration = Duration::from_secs(10);
 /// Of the head of a request. HTTP/1.1 also has no more than 100 headers.
@@ -73,6 +74,13 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         () = outlived(settings, &traffic, crowd) => seconds(settings.max_connection_age_grace),
         _ = life.wait_for(|life| *life > Life::Serving) => None,
     };
+    // A client that has just come is told like all others. Before it has said what it speaks, it would only be cut off.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = traffic.introduced() => {}
+        () = sleep(GOODBYE) => {}
+        _ = life.wait_for(|life| *life == Life::Stopping) => {}
+    }
     connection.as_mut().graceful_shutdown();
     // Its time to hang up begins now.
     traffic.restart();

@@ -1,7 +1,7 @@
 //! What every protocol does with a request: read its body within bounds, inflate it, check it, wait for the pipeline.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,19 +36,26 @@ const INFLATED_AT_ONCE: usize = 1 << 20;
 /// What all requests of a server have in common.
 pub struct Exchange {
     pub inbox: Arc<Inbox>,
-    /// The front of the pipeline, where the kernel runs it. Otherwise requests go into the inbox.
-    pub plan: Option<Arc<Plan>>,
+    pub front: Arc<RwLock<Front>>,
     pub budget: Arc<Budget>,
     /// The largest message in bytes, as it comes and inflated.
     pub max_message: usize,
     /// How long a body may take to arrive.
     pub read_timeout: Duration,
-    pub needs_origin: bool,
     pub include_metadata: bool,
     /// Who decides whose requests are taken; without it, anybody's.
     pub guard: Option<Arc<Guard>>,
     /// Whether the server is about to end.
     pub life: watch::Receiver<Life>,
+}
+
+/// What comes next. It may be another one from one request to the next.
+#[derive(Default)]
+pub struct Front {
+    /// The front of the pipeline, where the kernel runs it. Otherwise requests go into the inbox.
+    pub plan: Option<Arc<Plan>>,
+    /// Whether somebody behind wants to know who sent a request.
+    pub needs_origin: bool,
 }
 
 /// How a body is encoded.
@@ -149,7 +156,7 @@ impl Exchange {
                 self.inbox.count(|counts| counts.empty += 1);
                 Answer::Accepted
             }
-            Ok(batch) if let Some(plan) = &self.plan => self.offload(plan.clone(), batch).await,
+            Ok(batch) if let Some(plan) = self.plan() => self.offload(plan, batch).await,
             Ok(batch) => {
                 let reply = self.inbox.put(batch, share);
                 let abandoned = Abandoned(Some(&self.inbox));
@@ -158,6 +165,10 @@ impl Exchange {
                 answer.unwrap_or_else(|_| Answer::Refused(Refusal::for_now("the collector is shutting down")))
             }
         }
+    }
+
+    fn plan(&self) -> Option<Arc<Plan>> {
+        self.front.read().unwrap_or_else(PoisonError::into_inner).plan.clone()
     }
 
     /// Has the plan take a request, or refuse it.
@@ -198,7 +209,7 @@ impl Exchange {
 
     /// Who sent a request, if anybody wants to know.
     pub fn origin(&self, head: &Parts, peer: &str) -> Option<Arc<Origin>> {
-        if !self.needs_origin {
+        if !self.front.read().unwrap_or_else(PoisonError::into_inner).needs_origin {
             return None;
         }
         let mut metadata: Vec<(String, Vec<String>)> = Vec::new();

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::connection::GOODBYE;
 use super::inbox::Inbox;
 use super::server::Life;
 
@@ -44,7 +45,7 @@ impl Shown {
         let handshake = TlsAcceptor::from(self.config()).accept(stream);
         let done = tokio::select! {
             done = timeout(HANDSHAKE, handshake) => done,
-            _ = life.wait_for(|life| *life > Life::Serving) => return None,
+            () = told_to_go(life) => return None,
         };
         match done {
             Ok(Ok(stream)) => return Some(stream),
@@ -55,6 +56,12 @@ impl Shown {
         }
         None
     }
+}
+
+/// Waits until it is too late to begin: a client that has just come is served before the server ends.
+async fn told_to_go(life: &mut watch::Receiver<Life>) {
+    let _ = life.wait_for(|life| *life > Life::Serving).await;
+    let _ = timeout(GOODBYE, life.wait_for(|life| *life == Life::Stopping)).await;
 }
 
 #[cfg(test)]

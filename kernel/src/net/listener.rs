@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -28,7 +29,7 @@ pub enum Endpoint {
 /// A socket that listens, before there is a runtime.
 pub enum Bound {
     Tcp(std::net::TcpListener),
-    Unix(StdUnixListener, PathBuf),
+    Unix(StdUnixListener, Arc<Socket>),
 }
 
 impl Endpoint {
@@ -39,7 +40,7 @@ impl Endpoint {
                 remove_what_was_left(path)?;
                 let listener = StdUnixListener::bind(path)?;
                 listener.set_nonblocking(true)?;
-                Ok(Bound::Unix(listener, path.clone()))
+                Ok(Bound::Unix(listener, Arc::new(Socket(path.clone()))))
             }
         }
     }
@@ -75,20 +76,29 @@ impl Bound {
         }
     }
 
+    /// The same socket once more: whoever accepts first has a connection.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(listener) => Self::Tcp(listener.try_clone()?),
+            Self::Unix(listener, socket) => Self::Unix(listener.try_clone()?, socket.clone()),
+        })
+    }
+
     pub fn listen(self) -> io::Result<Listener> {
         Ok(match self {
             Self::Tcp(listener) => Listener::Tcp(TcpListener::from_std(listener)?),
-            Self::Unix(listener, path) => Listener::Unix(UnixListener::from_std(listener)?, Socket(path)),
+            Self::Unix(listener, socket) => Listener::Unix(UnixListener::from_std(listener)?, socket),
         })
     }
 }
 
-/// Accepts connections. A socket's path is removed when it is dropped.
+/// Accepts connections.
 pub enum Listener {
     Tcp(TcpListener),
-    Unix(UnixListener, Socket),
+    Unix(UnixListener, Arc<Socket>),
 }
 
+/// The path of a socket. It is removed when nobody listens any more.
 pub struct Socket(PathBuf);
 
 impl Drop for Socket {
@@ -133,6 +143,13 @@ mod tests {
         let listener = endpoint.bind().unwrap().listen().unwrap();
         assert_eq!(endpoint.bind().err().map(|error| error.kind()), Some(io::ErrorKind::AddrInUse));
         drop(listener);
+        assert!(!path.exists());
+
+        let bound = endpoint.bind().unwrap();
+        let successor = bound.try_clone().unwrap();
+        drop(bound);
+        drop(StdUnixStream::connect(&path).unwrap());
+        drop(successor);
         assert!(!path.exists());
         fs::write(&path, "not a socket").unwrap();
         assert!(endpoint.bind().is_err());

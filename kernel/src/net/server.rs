@@ -2,7 +2,7 @@
 
 use std::io;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -17,13 +17,14 @@ use super::budget::Budget;
 use super::connection::{self, FOREVER, seconds};
 use super::crowd::Crowd;
 use super::exchange::Exchange;
+pub use super::exchange::Front;
 use super::handshake::Shown;
 use super::inbox::{Inbox, Wake};
+pub use super::listener::Bound;
 use super::listener::{Accepted, Endpoint, Listener};
 use super::pings::Patience;
 use super::service::{Protocol, Service};
 use super::stream::Duplex;
-use crate::plan::Plan;
 
 /// Where to listen, and what bounds there are. Durations are seconds, and 0 is never.
 #[derive(Clone, Debug, Deserialize)]
@@ -52,7 +53,6 @@ pub struct Settings {
     pub ping_min_time: f64,
     /// Whether it may ping as often without a request under way.
     pub ping_without_stream: bool,
-    pub needs_origin: bool,
     pub include_metadata: bool,
 }
 
@@ -81,6 +81,9 @@ pub struct Server {
     pub inbox: Arc<Inbox>,
     /// The bound port; 0 where there is none.
     pub port: u16,
+    front: Arc<RwLock<Front>>,
+    /// The socket, for a server that is to follow this one, while it listens.
+    bound: Mutex<Option<Bound>>,
     shown: Option<Arc<Shown>>,
     life: watch::Sender<Life>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -89,17 +92,23 @@ pub struct Server {
 
 impl Server {
     /// Listens, and serves on a thread of its own. `wake` is called when there is something to take, and at the end.
-    /// With a `plan`, requests go through it and are never there to be taken. With `tls`, nothing else is spoken.
+    /// With a plan in `front`, requests go through it and are never there to be taken. With `tls`, nothing else is spoken.
+    /// Without a socket of a server that is about to end, it makes one.
     pub fn start(
         settings: Settings,
-        plan: Option<Arc<Plan>>,
+        bound: Option<Bound>,
+        front: Front,
         tls: Option<Arc<ServerConfig>>,
         guard: Option<Arc<Guard>>,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let bound = settings.endpoint.bind()?;
-        let port = bound.port()?;
+        let bound = match bound {
+            Some(bound) => bound,
+            None => settings.endpoint.bind()?,
+        };
+        let (port, spare) = (bound.port()?, bound.try_clone()?);
         let shown = tls.map(Shown::new);
+        let front = Arc::new(RwLock::new(front));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
         let wake = Arc::new(wake);
         let (life, living) = watch::channel(Life::Serving);
@@ -108,11 +117,10 @@ impl Server {
         let inbox = Inbox::new(Box::new(move || call()) as Wake);
         let exchange = Exchange {
             inbox: inbox.clone(),
-            plan,
+            front: front.clone(),
             budget: Budget::new(settings.max_in_flight),
             max_message: settings.max_message,
             read_timeout: seconds(settings.read_timeout).unwrap_or(FOREVER),
-            needs_origin: settings.needs_origin,
             include_metadata: settings.include_metadata,
             guard,
             life: living.clone(),
@@ -131,7 +139,18 @@ impl Server {
             end.send_replace(true);
             wake();
         })?;
-        Ok(Self { inbox, port, shown, life, thread: Mutex::new(Some(thread)), ended })
+        let (bound, thread) = (Mutex::new(Some(spare)), Mutex::new(Some(thread)));
+        Ok(Self { inbox, port, front, bound, shown, life, thread, ended })
+    }
+
+    /// Has requests go another way from now on.
+    pub fn set_front(&self, front: Front) {
+        *self.front.write().unwrap_or_else(PoisonError::into_inner) = front;
+    }
+
+    /// The socket, for a server that is to follow this one. `None` once it listens no more.
+    pub fn bound(&self) -> io::Result<Option<Bound>> {
+        self.bound.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Bound::try_clone).transpose()
     }
 
     /// Shows another certificate to those who come from now on. Without TLS at the start it has no effect.
@@ -153,6 +172,7 @@ impl Server {
     }
 
     fn reach(&self, life: Life) {
+        *self.bound.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.life.send_if_modified(|now| {
             let later = *now < life;
             *now = life.max(*now);
@@ -172,6 +192,7 @@ impl Server {
         if let Some(thread) = thread {
             let _ = thread.join();
         }
+        self.set_front(Front::default());
     }
 }
 

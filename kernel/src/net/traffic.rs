@@ -8,6 +8,7 @@ use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::pings::{Patience, Pings};
@@ -26,6 +27,8 @@ enum Dialect {
 
 pub struct Traffic {
     dialect: Cell<Dialect>,
+    /// Notified when the dialect is known.
+    introduced: Notify,
     /// Requests that are under way.
     running: Cell<usize>,
     /// Since when there is none.
@@ -44,6 +47,7 @@ impl Traffic {
         let now = Instant::now();
         Self {
             dialect: Cell::new(Dialect::Unknown(0)),
+            introduced: Notify::new(),
             running: Cell::new(0),
             since: Cell::new(now),
             begun: Cell::new(Some(now)),
@@ -64,6 +68,9 @@ impl Traffic {
                 true => Dialect::Unknown(before + length),
             };
             self.dialect.set(dialect);
+            if !matches!(dialect, Dialect::Unknown(_)) {
+                self.introduced.notify_one();
+            }
             if dialect == Dialect::Http2 {
                 self.begun.set(None);
                 frames = &bytes[length..];
@@ -84,6 +91,13 @@ impl Traffic {
         self.running.set(self.running.get() + 1);
         self.begun.set(None);
         Running(self.clone())
+    }
+
+    /// Waits until it is known what the client speaks.
+    pub async fn introduced(&self) {
+        if matches!(self.dialect.get(), Dialect::Unknown(_)) {
+            self.introduced.notified().await;
+        }
     }
 
     /// Whether its last request was refused.

@@ -60,13 +60,12 @@ impl Hold {
         if held > 0 && held + batch.pinned() > self.max_bytes {
             return Err(NotTaken::now("the batch processor holds max_held_bytes already"));
         }
-        state.accumulator.add(batch, now);
-        let had = state.ready.len();
-        let cut = state.cut(now);
-        state.cut_by_size += cut;
-        let wants_attention = (had == 0 && cut > 0) || !state.watched;
-        state.watched = true;
-        Ok(wants_attention)
+        Ok(state.add(batch, now))
+    }
+
+    /// Takes a batch from another hold, however much is here: somebody has answered for it already.
+    pub fn take_over(&self, batch: SpanBatch, now: f64) {
+        self.state().add(batch, now);
     }
 
     pub fn ring(&self) {
@@ -134,6 +133,16 @@ impl Hold {
 impl State {
     fn pinned(&self) -> usize {
         self.accumulator.pinned() + self.ready_bytes + self.leaving_bytes
+    }
+
+    fn add(&mut self, batch: SpanBatch, now: f64) -> bool {
+        self.accumulator.add(batch, now);
+        let had = self.ready.len();
+        let cut = self.cut(now);
+        self.cut_by_size += cut;
+        let wants_attention = (had == 0 && cut > 0) || !self.watched;
+        self.watched = true;
+        wants_attention
     }
 
     fn cut(&mut self, now: f64) -> u64 {

@@ -163,6 +163,11 @@ impl Plan {
     }
 }
 
+/// Whether nobody uses a plan any more but whoever asks, so that its counts are final.
+pub fn is_idle(plan: &Arc<Plan>) -> bool {
+    Arc::strong_count(plan) == 1 && Arc::strong_count(&plan.counts) == 1
+}
+
 impl Counts {
     fn refused(&self, stage: usize, spans: u64) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)[stage].refused += spans;

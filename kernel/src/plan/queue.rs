@@ -9,10 +9,6 @@ use crate::rope::SpanBatch;
 
 pub struct Queue {
     state: Mutex<State>,
-    /// The most that is held, until it is finished.
-    most: Load,
-    /// The most memory that it keeps alive.
-    max_pinned: usize,
     wake: Wake,
 }
 
@@ -26,6 +22,10 @@ pub struct Item {
 }
 
 struct State {
+    /// The most that is held, until it is finished.
+    most: Load,
+    /// The most memory that it keeps alive.
+    max_pinned: usize,
     ready: VecDeque<Item>,
     /// What was taken out and is not finished.
     begun: HashMap<u64, (Load, usize)>,
@@ -41,6 +41,8 @@ impl Queue {
     /// `wake` is called by [`Queue::ring`].
     pub fn new(most: Load, max_pinned: usize, wake: Wake) -> Self {
         let state = State {
+            most,
+            max_pinned,
             ready: VecDeque::new(),
             begun: HashMap::new(),
             held: Load::default(),
@@ -49,7 +51,7 @@ impl Queue {
             armed: true,
             closed: false,
         };
-        Self { state: Mutex::new(state), most, max_pinned, wake }
+        Self { state: Mutex::new(state), wake }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -57,29 +59,21 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there is room for a batch now.
-    pub fn has_room(&self, batch: &SpanBatch) -> Result<(), Refused> {
-        self.room(&self.state(), batch)
+    /// Holds itself to other bounds from now on. What is there already stays.
+    pub fn limit(&self, most: Load, max_pinned: usize) {
+        let mut state = self.state();
+        (state.most, state.max_pinned) = (most, max_pinned);
     }
 
-    fn room(&self, state: &State, batch: &SpanBatch) -> Result<(), Refused> {
-        if state.closed {
-            return Err(Refused::Closed);
-        }
-        if batch.pinned() > self.max_pinned {
-            return Err(Refused::TooLarge);
-        }
-        Load::of(batch).room(state.held, self.most)?;
-        if state.pinned + batch.pinned() > self.max_pinned {
-            return Err(Refused::Full("sending queue"));
-        }
-        Ok(())
+    /// Whether there is room for a batch now.
+    pub fn has_room(&self, batch: &SpanBatch) -> Result<(), Refused> {
+        self.state().room(batch)
     }
 
     /// Takes a batch, `loose` if nobody made it on purpose, and says whether the one who takes out has to be rung for.
     pub fn offer(&self, batch: SpanBatch, loose: bool) -> Result<bool, Refused> {
         let mut state = self.state();
-        self.room(&state, &batch)?;
+        state.room(&batch)?;
         state.held = state.held.plus(Load::of(&batch));
         state.pinned += batch.pinned();
         let id = state.next_id;
@@ -139,6 +133,22 @@ impl Queue {
     /// Bytes of memory that are kept alive.
     pub fn pinned(&self) -> usize {
         self.state().pinned
+    }
+}
+
+impl State {
+    fn room(&self, batch: &SpanBatch) -> Result<(), Refused> {
+        if self.closed {
+            return Err(Refused::Closed);
+        }
+        if batch.pinned() > self.max_pinned {
+            return Err(Refused::TooLarge);
+        }
+        Load::of(batch).room(self.held, self.most)?;
+        if self.pinned + batch.pinned() > self.max_pinned {
+            return Err(Refused::Full("sending queue"));
+        }
+        Ok(())
     }
 }
 

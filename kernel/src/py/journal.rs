@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use super::batch::SpanBatch;
 use super::guarded;
 use super::plan::Bell;
-use crate::journal::{self, Lost, Settings};
+use crate::journal::{self, Limits, Lost, Settings};
 use crate::load::{Load, Refused, Together};
 use crate::rope;
 
@@ -41,7 +41,7 @@ impl Journal {
         cache_bytes: usize,
     ) -> PyResult<Self> {
         let most = Load { requests: max_requests, spans: max_spans, bytes: max_size };
-        let settings = Settings { directory, max_bytes, fsync, most, cache_bytes };
+        let settings = Settings { directory, limits: Limits { max_bytes, fsync, most, cache_bytes } };
         let bell = Bell::hang()?;
         let wake = bell.wake();
         let opened = py.detach(|| journal::Journal::open(settings, wake));
@@ -50,6 +50,17 @@ impl Journal {
             _ => error.into(),
         })?;
         Ok(Self { journal: Arc::new(journal), bell, outcomes: Arc::default(), submitted: AtomicU64::new(0) })
+    }
+
+    #[pyo3(signature = (*, max_bytes, fsync, max_requests, max_spans, max_size, cache_bytes))]
+    fn limit(&self, max_bytes: u64, fsync: bool, max_requests: u64, max_spans: u64, max_size: u64, cache_bytes: usize) {
+        let most = Load { requests: max_requests, spans: max_spans, bytes: max_size };
+        self.journal.limit(Limits { max_bytes, fsync, most, cache_bytes });
+    }
+
+    #[getter]
+    fn directory(&self) -> PathBuf {
+        self.journal.directory().to_owned()
     }
 
     fn fileno(&self) -> i32 {

@@ -12,7 +12,7 @@ use super::guard::Guard;
 use super::plan::{Bell, Plan};
 use crate::net::answer::{Answer, Code, Refusal};
 use crate::net::inbox;
-use crate::net::server::{Server, Settings};
+use crate::net::server::{self, Front, Server, Settings};
 use crate::net::tls;
 
 #[pyclass(frozen, module = "collector._kernel")]
@@ -24,20 +24,33 @@ pub struct OtlpServer {
 #[pymethods]
 impl OtlpServer {
     #[new]
-    #[pyo3(signature = (settings, plan=None, tls=None, guard=None))]
+    #[pyo3(signature = (settings, plan=None, *, needs_origin=false, tls=None, guard=None, socket=None))]
     fn new(
         settings: &Bound<'_, PyAny>,
         plan: Option<&Plan>,
+        needs_origin: bool,
         tls: Option<&ServerTls>,
         guard: Option<&Guard>,
+        socket: Option<&ServerSocket>,
     ) -> PyResult<Self> {
         let settings: Settings =
             pythonize::depythonize(settings).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let bell = Bell::hang()?;
-        let (plan, tls) = (plan.map(|plan| plan.plan.clone()), tls.map(|tls| tls.0.clone()));
-        let guard = guard.map(|guard| guard.0.clone());
-        let server = Server::start(settings, plan, tls, guard, bell.wake()).map_err(with_number)?;
+        let (tls, guard) = (tls.map(|tls| tls.0.clone()), guard.map(|guard| guard.0.clone()));
+        let bound = socket.map(|socket| socket.0.try_clone()).transpose()?;
+        let front = front(plan, needs_origin);
+        let server = Server::start(settings, bound, front, tls, guard, bell.wake()).map_err(with_number)?;
         Ok(Self { server, bell })
+    }
+
+    #[pyo3(signature = (plan, *, needs_origin))]
+    fn set_front(&self, plan: Option<&Plan>, needs_origin: bool) {
+        self.server.set_front(front(plan, needs_origin));
+    }
+
+    #[getter]
+    fn socket(&self) -> PyResult<Option<ServerSocket>> {
+        Ok(self.server.bound()?.map(ServerSocket))
     }
 
     #[getter]
@@ -84,6 +97,14 @@ impl OtlpServer {
         py.detach(|| self.server.join());
     }
 }
+
+fn front(plan: Option<&Plan>, needs_origin: bool) -> Front {
+    Front { plan: plan.map(|plan| plan.plan.clone()), needs_origin }
+}
+
+/// A socket that listens, on its way from a server to its successor.
+#[pyclass(frozen, module = "collector._kernel")]
+pub struct ServerSocket(server::Bound);
 
 #[pyclass(frozen, module = "collector._kernel")]
 pub struct ServerTls(Arc<ServerConfig>);

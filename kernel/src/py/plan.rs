@@ -113,6 +113,10 @@ impl Hold {
         Ok(offered.err().map(|refused| refused.message))
     }
 
+    fn take_over(&self, py: Python<'_>, batch: &SpanBatch, now: f64) -> PyResult<()> {
+        guarded(py, 0, || self.0.take_over(batch.0.clone(), now))
+    }
+
     fn cut(&self, py: Python<'_>, now: f64) -> PyResult<u64> {
         guarded(py, 0, || self.0.cut(now))
     }
@@ -215,6 +219,11 @@ impl Plan {
             taken => taken.map(|_| ()),
         })?;
         Ok(taken.err().map(|refused| (refused.message, refused.retry_after, refused.forever)))
+    }
+
+    #[getter]
+    fn is_idle(&self) -> bool {
+        plan::is_idle(&self.plan)
     }
 
     fn counts(&self, py: Python<'_>) -> PyResult<Vec<StageCounts>> {

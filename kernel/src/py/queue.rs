@@ -22,6 +22,11 @@ impl Queue {
         Self(Arc::new(queue::Queue::new(most, max_pinned, bell.wake())))
     }
 
+    #[pyo3(signature = (*, max_requests, max_spans, max_size, max_pinned))]
+    fn limit(&self, max_requests: u64, max_spans: u64, max_size: u64, max_pinned: usize) {
+        self.0.limit(Load { requests: max_requests, spans: max_spans, bytes: max_size }, max_pinned);
+    }
+
     fn obstacle(&self, batch: &SpanBatch) -> Option<String> {
         self.0.has_room(&batch.0).err().map(|refused| refused.to_string())
     }
