@@ -6,6 +6,7 @@ from typing import Self, final
 __all__ = [
     "Bell",
     "ClientCounts",
+    "Fairness",
     "Gate",
     "Guard",
     "Hold",
@@ -449,6 +450,9 @@ class ServerCounts:
     def strangers(self) -> int:
         """Connections that came to no TLS."""
     @property
+    def throttled(self) -> int:
+        """Requests that were refused because their client had its part of what there is room for."""
+    @property
     def crowded(self) -> int:
         """Times that there was no room for another connection."""
 
@@ -484,6 +488,7 @@ class OtlpServer:
         needs_origin: bool = False,
         tls: ServerTls | None = None,
         guard: Guard | None = None,
+        fairness: Fairness | None = None,
         socket: ServerSocket | None = None,
     ) -> Self:
         """Listen and serve, at the `socket` of another server if there is one. See `kernel/src/net/server.rs`.
@@ -515,6 +520,15 @@ class OtlpServer:
         """Break off: whoever waits is told to come back."""
     def join(self) -> None:
         """Stop, and wait for the thread."""
+
+@final
+class Fairness:
+    """Shares what there is room for among the clients of a receiver, when there is not enough for all.
+
+    A client is a `connection`, an `address`, or a `service.name`. See `kernel/src/net/fairness.rs`.
+    """
+
+    def __new__(cls, by: str) -> Self: ...
 
 @final
 class ServerSocket:

@@ -98,6 +98,8 @@ class ReceiverAccount(Account):
     """Connections that came to no TLS."""
     unauthenticated: int = 0
     """Requests among the refused that came from nobody we know."""
+    throttled: int = 0
+    """Requests among the refused whose client had its part of what there was room for."""
     crowded: int = 0
     """Times that there was no room for another connection."""
 

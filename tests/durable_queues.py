@@ -9,7 +9,7 @@ import grpc
 
 from collector.testing import make_request
 
-_EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 _DETAILS = "grpc-status-details-bin"
 """Says when to come back, which only a collector does."""
@@ -54,7 +54,7 @@ class Clients:
     def send(self, address: str, requests: int) -> None:
         """Send one after the other, as long as there is a collector."""
         with grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
-            call = channel.unary_unary(_EXPORT)
+            call = channel.unary_unary(EXPORT)
             for _ in range(requests):
                 if self._stopping:
                     return

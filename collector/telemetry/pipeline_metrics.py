@@ -87,6 +87,11 @@ def _receivers(metrics: Metrics, ledger: Ledger) -> None:
         "Requests that were refused because nobody knows their sender.",
         lambda a: a.unauthenticated,
     )
+    counter(
+        "spanmill_receiver_throttled_requests",
+        "Requests that were refused because their client had its part of what there was room for.",
+        lambda a: a.throttled,
+    )
     counter("spanmill_receiver_crowded", "Times that there was no room for another connection.", lambda a: a.crowded)
 
 

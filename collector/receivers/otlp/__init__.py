@@ -16,8 +16,9 @@ status that tells it whether to send again. One receiver may feed several pipeli
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Literal, Protocol
 
+from collector._kernel import Fairness
 from collector.auth import ServerAuthenticator, reference
 from collector.component import Consumer, Host, Leavings, Receiver, Reference, Settings
 from collector.config.types import Config, FieldError, Section
@@ -58,11 +59,21 @@ class OtlpProtocols(Config):
     """OTLP/HTTP; on when the key is there, also without a value."""
 
 
+class FairShareConfig(Config):
+    """Who is a client when room is shared."""
+
+    by: Literal["connection", "address", "service.name"] = "connection"
+    """`connection`, `address` (all connections of a host), or `service.name` (of the first resource of a request)."""
+
+
 class OtlpReceiverConfig(Config):
     """Settings of the `otlp` receiver."""
 
     protocols: OtlpProtocols = OtlpProtocols()
     """The protocols to speak, at least one."""
+    fair_share: Section[FairShareConfig] = FairShareConfig()
+    """While pipelines refuse, clients that send more than others are refused first, so that a noisy one does not starve
+    the others. For OTLP/HTTP, and gRPC with `engine: native`; `enabled: false` switches it off."""
 
     def __post_init__(self) -> None:
         """Check what the fields' types cannot say."""
@@ -82,6 +93,7 @@ class OtlpReceiver(Receiver):
         """The server of OTLP/gRPC, while the receiver runs. Its `address` is the bound one."""
         self.http: Server | None = None
         """The server of OTLP/HTTP, while the receiver runs."""
+        self._fairness = Fairness(config.fair_share.by) if config.fair_share else None
         self._files: list[bytes | None] = []
 
     def references(self) -> list[Reference]:
@@ -156,6 +168,7 @@ class OtlpReceiver(Receiver):
             needs_origin=self.needs_origin,
             one_by_one=self.one_by_one,
             offload=self.offload,
+            fairness=self._fairness,
             owner=f"{self.settings.id} {protocol}",
         )
 

@@ -62,6 +62,7 @@ class Ingest:
         account.strangers += counts.strangers
         account.unauthenticated += counts.unauthenticated
         account.crowded += counts.crowded
+        account.throttled += counts.throttled
         account.received += counts.accepted_spans + counts.refused_spans
         account.accepted += counts.accepted_spans
         account.refused += counts.refused_spans

@@ -12,7 +12,7 @@ import functools
 import os
 import time
 
-from collector._kernel import Guard, OtlpServer, Plan, ServerSocket, ServerTls, Ticket
+from collector._kernel import Fairness, Guard, OtlpServer, Plan, ServerSocket, ServerTls, Ticket
 from collector.auth import guard
 from collector.component import Host, Leavings
 from collector.errors import StartError
@@ -56,7 +56,8 @@ class NativeServer:
         *,
         needs_origin: bool,
         one_by_one: bool,
-        offload: Offload | None = None,
+        offload: Offload | None,
+        fairness: Fairness | None,
         owner: str,
     ) -> None:
         self._config = config
@@ -65,6 +66,7 @@ class NativeServer:
         self._needs_origin = needs_origin
         self._one_by_one = one_by_one
         self._offload = offload
+        self._fairness = fairness
         alpn = ["h2"] if isinstance(config, GrpcServerConfig) else ["h2", "http/1.1"]
         self._certificates = Certificates(config.tls, alpn, ingest.logger) if config.tls else None
         self._server: OtlpServer | None = None
@@ -126,7 +128,13 @@ class NativeServer:
         }
         try:
             server = OtlpServer(
-                settings, self._plan, needs_origin=self._needs_origin, tls=tls, guard=asked, socket=socket
+                settings,
+                self._plan,
+                needs_origin=self._needs_origin,
+                tls=tls,
+                guard=asked,
+                fairness=self._fairness,
+                socket=socket,
             )
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)

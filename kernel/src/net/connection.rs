@@ -15,6 +15,7 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::crowd::Crowd;
+use super::listener::Peer;
 use super::server::{Life, Settings};
 use super::service::Service;
 use super::stream::Stream;
@@ -40,7 +41,7 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     crowd: &Crowd,
     mut life: watch::Receiver<Life>,
     stream: S,
-    peer: String,
+    peer: Peer,
 ) {
     let traffic = Rc::new(Traffic::new(settings.pings()));
     let (served, seen, peer) = (service.clone(), traffic.clone(), Rc::new(peer));

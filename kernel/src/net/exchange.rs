@@ -17,7 +17,9 @@ use super::answer::{Answer, Code, Refusal};
 use super::auth::{Guard, Rejection};
 use super::budget::{Budget, Share};
 use super::clock;
+use super::fairness::{Fairness, HadEnough};
 use super::inbox::Inbox;
+use super::listener::Peer;
 use super::server::Life;
 use crate::compress::{Encoding, InflateError, inflate};
 use crate::json;
@@ -45,6 +47,8 @@ pub struct Exchange {
     pub include_metadata: bool,
     /// Who decides whose requests are taken; without it, anybody's.
     pub guard: Option<Arc<Guard>>,
+    /// Who shares what there is room for; without it, whoever comes at the right moment has it.
+    pub fairness: Option<Arc<Fairness>>,
     /// Whether the server is about to end.
     pub life: watch::Receiver<Life>,
 }
@@ -88,6 +92,21 @@ impl Exchange {
             });
         }
         admitted
+    }
+
+    /// Refuses a request, before it is read, of a client that has had its part of what there is room for.
+    pub fn let_in(&self, peer: &Peer) -> Result<(), Refusal> {
+        let Some(fairness) = &self.fairness else { return Ok(()) };
+        fairness.check(peer, clock::now()).map_err(|had_enough| {
+            self.inbox.count_quietly(|counts| counts.unread += 1);
+            self.turn_away(had_enough)
+        })
+    }
+
+    fn turn_away(&self, HadEnough(wait): HadEnough) -> Refusal {
+        self.inbox.count_quietly(|counts| counts.throttled += 1);
+        let message = "this client sends more than its part of what there is room for";
+        Refusal { code: Code::ResourceExhausted, ..Refusal::not_now(message, Some(wait)) }
     }
 
     /// A share of nothing yet of the memory for all requests.
@@ -146,7 +165,14 @@ impl Exchange {
     }
 
     /// Checks a message and gives the pipeline's answer.
-    pub async fn deliver(&self, message: Bytes, format: Format, origin: Option<Arc<Origin>>, share: Share) -> Answer {
+    pub async fn deliver(
+        &self,
+        message: Bytes,
+        format: Format,
+        origin: Option<Arc<Origin>>,
+        share: Share,
+        peer: &Peer,
+    ) -> Answer {
         match check(message, format, origin).await {
             Err(refusal) => {
                 self.inbox.count(|counts| counts.malformed += 1);
@@ -156,15 +182,44 @@ impl Exchange {
                 self.inbox.count(|counts| counts.empty += 1);
                 Answer::Accepted
             }
-            Ok(batch) if let Some(plan) = self.plan() => self.offload(plan, batch).await,
-            Ok(batch) => {
-                let reply = self.inbox.put(batch, share);
-                let abandoned = Abandoned(Some(&self.inbox));
-                let answer = reply.await;
-                abandoned.defuse();
-                answer.unwrap_or_else(|_| Answer::Refused(Refusal::for_now("the collector is shutting down")))
-            }
+            Ok(batch) => match &self.fairness {
+                Some(fairness) => self.hand_on_fairly(fairness, batch, share, peer).await,
+                None => self.hand_on(batch, share).await,
+            },
         }
+    }
+
+    async fn hand_on_fairly(&self, fairness: &Fairness, batch: SpanBatch, share: Share, peer: &Peer) -> Answer {
+        let claim = match fairness.claim(peer, &batch, clock::now()) {
+            Ok(claim) => claim,
+            Err(had_enough) => {
+                self.tally(&batch).count(false, false);
+                return Answer::Refused(self.turn_away(had_enough));
+            }
+        };
+        let answer = self.hand_on(batch, share).await;
+        match &answer {
+            Answer::Accepted => fairness.taken(&claim),
+            Answer::Refused(refusal) if refusal.retry_after_ms.is_some() => fairness.refused(&claim, clock::now()),
+            Answer::Refused(_) => {}
+        }
+        answer
+    }
+
+    /// Has the pipeline take a request.
+    async fn hand_on(&self, batch: SpanBatch, share: Share) -> Answer {
+        if let Some(plan) = self.plan() {
+            return self.offload(plan, batch).await;
+        }
+        let reply = self.inbox.put(batch, share);
+        let abandoned = Abandoned(Some(&self.inbox));
+        let answer = reply.await;
+        abandoned.defuse();
+        answer.unwrap_or_else(|_| Answer::Refused(Refusal::for_now("the collector is shutting down")))
+    }
+
+    fn tally(&self, batch: &SpanBatch) -> Tally {
+        Tally { inbox: self.inbox.clone(), spans: batch.len() as u64, repaired: batch.repaired() }
     }
 
     fn plan(&self) -> Option<Arc<Plan>> {
@@ -174,7 +229,7 @@ impl Exchange {
     /// Has the plan take a request, or refuse it.
     async fn offload(&self, plan: Arc<Plan>, batch: SpanBatch) -> Answer {
         let large = batch.size() >= LARGE;
-        let tally = Tally { inbox: self.inbox.clone(), spans: batch.len() as u64, repaired: batch.repaired() };
+        let tally = self.tally(&batch);
         let consume = move || {
             let mut written = None;
             let told = || -> Told {
@@ -208,7 +263,7 @@ impl Exchange {
     }
 
     /// Who sent a request, if anybody wants to know.
-    pub fn origin(&self, head: &Parts, peer: &str) -> Option<Arc<Origin>> {
+    pub fn origin(&self, head: &Parts, peer: &Peer) -> Option<Arc<Origin>> {
         if !self.front.read().unwrap_or_else(PoisonError::into_inner).needs_origin {
             return None;
         }
@@ -220,7 +275,7 @@ impl Exchange {
                 metadata.push((name.as_str().to_owned(), values.map(text).collect()));
             }
         }
-        Some(Arc::new(Origin { peer: peer.to_owned(), metadata }))
+        Some(Arc::new(Origin { peer: peer.address.clone(), metadata }))
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::answer::{Answer, Code, Refusal};
 use super::exchange::{Exchange, Format, Unread};
 use super::health;
+use super::listener::Peer;
 use super::server::Life;
 use super::service::{Body, plain};
 use crate::base64;
@@ -34,7 +35,7 @@ const LARGEST_CHECK: usize = 1024;
 pub const PREFIX: usize = 5;
 
 /// Answers a request when the pipeline has.
-pub async fn respond(exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &str) -> Response<Body> {
+pub async fn respond(exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &Peer) -> Response<Body> {
     if head.method != Method::POST || !is_grpc(&head.headers) {
         let advice = "this port speaks OTLP over gRPC; OTLP over HTTP has a port of its own, usually 4318\n";
         return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, advice);
@@ -58,7 +59,7 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
-async fn answer(exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &str) -> Answer {
+async fn answer(exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &Peer) -> Answer {
     if let Err(rejection) = exchange.admit(&head.headers).await {
         return Answer::Refused(Refusal::new(Code::Unauthenticated, rejection.reason));
     }
@@ -69,6 +70,9 @@ async fn answer(exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &s
         Ok(encoding) => encoding,
         Err(refusal) => return unread(exchange, refusal),
     };
+    if let Err(refusal) = exchange.let_in(peer) {
+        return Answer::Refused(refusal);
+    }
     let mut share = exchange.share();
     let whole = |chunk: &[u8]| length(chunk).map(|length| length.saturating_add(PREFIX));
     let data = match exchange.read(body, exchange.max_message + PREFIX, &mut share, whole).await {
@@ -90,7 +94,7 @@ async fn answer(exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &s
             Err(why) => return Answer::Refused(exchange.refuse(why, Code::Internal)),
         },
     };
-    exchange.deliver(message, Format::Protobuf, exchange.origin(head, peer), share).await
+    exchange.deliver(message, Format::Protobuf, exchange.origin(head, peer), share, peer).await
 }
 
 /// Answers a health check, whoever asks.

@@ -13,6 +13,7 @@ use super::answer::{Answer, Code, Refusal};
 use super::cors::Cors;
 use super::exchange::{Exchange, Format};
 use super::grpc::{self, is_grpc};
+use super::listener::Peer;
 use super::service::{Body, plain};
 use crate::compress::Encoding;
 
@@ -36,7 +37,7 @@ pub struct Http {
 
 impl Http {
     /// Answers a request when the pipeline has.
-    pub async fn respond(&self, exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &str) -> Response<Body> {
+    pub async fn respond(&self, exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &Peer) -> Response<Body> {
         let Some(cors) = &self.cors else { return self.answer(exchange, head, body, peer).await };
         if cors.is_preflight(head) {
             return cors.preflight(&head.headers);
@@ -46,7 +47,7 @@ impl Http {
         response
     }
 
-    async fn answer(&self, exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &str) -> Response<Body> {
+    async fn answer(&self, exchange: &Exchange, head: &Parts, body: &mut Incoming, peer: &Peer) -> Response<Body> {
         if is_grpc(&head.headers) {
             return self.wrong_port();
         }
@@ -87,7 +88,7 @@ impl Http {
         exchange: &Exchange,
         head: &Parts,
         body: &mut Incoming,
-        peer: &str,
+        peer: &Peer,
         format: Format,
     ) -> Answer {
         let blame = Code::InvalidArgument;
@@ -98,6 +99,9 @@ impl Http {
                 return Answer::Refused(refusal);
             }
         };
+        if let Err(refusal) = exchange.let_in(peer) {
+            return Answer::Refused(refusal);
+        }
         let mut share = exchange.share();
         let mut message = exchange.read(body, exchange.max_message, &mut share, |_| None).await;
         if encoding != Encoding::Identity
@@ -106,7 +110,7 @@ impl Http {
             message = exchange.inflate(encoding, data, &mut share).await;
         }
         match message {
-            Ok(message) => exchange.deliver(message, format, exchange.origin(head, peer), share).await,
+            Ok(message) => exchange.deliver(message, format, exchange.origin(head, peer), share, peer).await,
             Err(why) => Answer::Refused(exchange.refuse(why, blame)),
         }
     }

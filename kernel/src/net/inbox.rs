@@ -38,6 +38,8 @@ pub struct Counts {
     pub broken: u64,
     /// Connections that came to no TLS.
     pub strangers: u64,
+    /// Requests that were refused because their client had its part.
+    pub throttled: u64,
     /// Times that there was no room for another connection.
     pub crowded: u64,
 }

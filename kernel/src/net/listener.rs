@@ -7,6 +7,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -112,20 +113,42 @@ pub enum Accepted {
     Unix(UnixStream),
 }
 
+/// Who is at the other end of a connection.
+#[derive(Debug)]
+pub struct Peer {
+    /// Address and port, or `unix:`.
+    pub address: String,
+    /// No other connection of this process has it.
+    pub number: u64,
+}
+
+static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
+
+impl Peer {
+    fn new(address: String) -> Self {
+        Self { address, number: CONNECTIONS.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// The address without the port.
+    pub fn host(&self) -> &str {
+        self.address.rsplit_once(':').map_or(&self.address, |(host, _)| host)
+    }
+}
+
 impl Listener {
-    /// A connection, and its client's address.
-    pub async fn accept(&self) -> io::Result<(Accepted, String)> {
+    /// A connection, and its client.
+    pub async fn accept(&self) -> io::Result<(Accepted, Peer)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 stream.set_nodelay(true)?;
                 // Clients vanish without a word.
                 socket2::SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE)?;
-                Ok((Accepted::Tcp(stream), peer.to_string()))
+                Ok((Accepted::Tcp(stream), Peer::new(peer.to_string())))
             }
             Self::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Accepted::Unix(stream), "unix:".to_owned()))
+                Ok((Accepted::Unix(stream), Peer::new("unix:".to_owned())))
             }
         }
     }

@@ -18,10 +18,11 @@ use super::connection::{self, FOREVER, seconds};
 use super::crowd::Crowd;
 use super::exchange::Exchange;
 pub use super::exchange::Front;
+pub use super::fairness::Fairness;
 use super::handshake::Shown;
 use super::inbox::{Inbox, Wake};
 pub use super::listener::Bound;
-use super::listener::{Accepted, Endpoint, Listener};
+use super::listener::{Accepted, Endpoint, Listener, Peer};
 use super::pings::Patience;
 use super::service::{Protocol, Service};
 use super::stream::Duplex;
@@ -94,12 +95,14 @@ impl Server {
     /// Listens, and serves on a thread of its own. `wake` is called when there is something to take, and at the end.
     /// With a plan in `front`, requests go through it and are never there to be taken. With `tls`, nothing else is spoken.
     /// Without a socket of a server that is about to end, it makes one.
+    #[allow(clippy::too_many_arguments)] // each of them is a part of its own
     pub fn start(
         settings: Settings,
         bound: Option<Bound>,
         front: Front,
         tls: Option<Arc<ServerConfig>>,
         guard: Option<Arc<Guard>>,
+        fairness: Option<Arc<Fairness>>,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let bound = match bound {
@@ -123,6 +126,7 @@ impl Server {
             read_timeout: seconds(settings.read_timeout).unwrap_or(FOREVER),
             include_metadata: settings.include_metadata,
             guard,
+            fairness,
             life: living.clone(),
         };
         let service = Service { exchange, protocol: settings.protocol.clone() };
@@ -248,14 +252,14 @@ impl Context {
         Ok(())
     }
 
-    async fn serve_tls<S: Duplex + 'static>(&self, tls: &Shown, stream: S, peer: String) {
+    async fn serve_tls<S: Duplex + 'static>(&self, tls: &Shown, stream: S, peer: Peer) {
         let inbox = &self.service.exchange.inbox;
         if let Some(stream) = tls.handshake(stream, inbox, &mut self.life.clone()).await {
             self.serve(Box::new(stream) as Box<dyn Duplex>, peer).await;
         }
     }
 
-    async fn serve<S: Duplex + 'static>(&self, stream: S, peer: String) {
+    async fn serve<S: Duplex + 'static>(&self, stream: S, peer: Peer) {
         connection::serve(&self.service, &self.settings, &self.crowd, self.life.clone(), stream, peer).await;
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::exchange::Exchange;
 use super::grpc;
 use super::http::Http;
+use super::listener::Peer;
 
 /// Bytes of a body that are read although the answer is known.
 const DISCARDED: u64 = 64 * 1024;
@@ -37,7 +38,7 @@ pub struct Service {
 
 impl Service {
     /// Answers a request when the pipeline has.
-    pub async fn respond(&self, request: Request<Incoming>, peer: &str) -> Response<Body> {
+    pub async fn respond(&self, request: Request<Incoming>, peer: &Peer) -> Response<Body> {
         let (head, mut body) = request.into_parts();
         let response = match &self.protocol {
             Protocol::Grpc => grpc::respond(&self.exchange, &head, &mut body, peer).await,

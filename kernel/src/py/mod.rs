@@ -49,6 +49,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<journal::Journal>()?;
     module.add_class::<journal::JournalEntry>()?;
     module.add_class::<net::OtlpServer>()?;
+    module.add_class::<net::Fairness>()?;
     module.add_class::<net::ServerSocket>()?;
     module.add_class::<net::ServerCounts>()?;
     module.add_class::<net::ServerTls>()?;

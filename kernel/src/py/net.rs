@@ -24,13 +24,15 @@ pub struct OtlpServer {
 #[pymethods]
 impl OtlpServer {
     #[new]
-    #[pyo3(signature = (settings, plan=None, *, needs_origin=false, tls=None, guard=None, socket=None))]
+    #[pyo3(signature = (settings, plan=None, *, needs_origin=false, tls=None, guard=None, fairness=None, socket=None))]
+    #[allow(clippy::too_many_arguments)] // Python calls it by name
     fn new(
         settings: &Bound<'_, PyAny>,
         plan: Option<&Plan>,
         needs_origin: bool,
         tls: Option<&ServerTls>,
         guard: Option<&Guard>,
+        fairness: Option<&Fairness>,
         socket: Option<&ServerSocket>,
     ) -> PyResult<Self> {
         let settings: Settings =
@@ -38,8 +40,8 @@ impl OtlpServer {
         let bell = Bell::hang()?;
         let (tls, guard) = (tls.map(|tls| tls.0.clone()), guard.map(|guard| guard.0.clone()));
         let bound = socket.map(|socket| socket.0.try_clone()).transpose()?;
-        let front = front(plan, needs_origin);
-        let server = Server::start(settings, bound, front, tls, guard, bell.wake()).map_err(with_number)?;
+        let (front, fairness) = (front(plan, needs_origin), fairness.map(|fairness| fairness.0.clone()));
+        let server = Server::start(settings, bound, front, tls, guard, fairness, bell.wake()).map_err(with_number)?;
         Ok(Self { server, bell })
     }
 
@@ -100,6 +102,19 @@ impl OtlpServer {
 
 fn front(plan: Option<&Plan>, needs_origin: bool) -> Front {
     Front { plan: plan.map(|plan| plan.plan.clone()), needs_origin }
+}
+
+/// How the servers of a receiver share what there is room for.
+#[pyclass(frozen, module = "collector._kernel")]
+pub struct Fairness(Arc<server::Fairness>);
+
+#[pymethods]
+impl Fairness {
+    #[new]
+    fn new(by: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let by = pythonize::depythonize(by).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(Self(server::Fairness::new(by)))
+    }
 }
 
 /// A socket that listens, on its way from a server to its successor.
@@ -189,6 +204,11 @@ impl ServerCounts {
     #[getter]
     fn strangers(&self) -> u64 {
         self.0.strangers
+    }
+
+    #[getter]
+    fn throttled(&self) -> u64 {
+        self.0.throttled
     }
 
     #[getter]
