@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from collector.errors import ComponentError, PermanentError, RetryableError, TooLargeError
+from collector.set_aside import Shelf, shelf
 
 
 class Reason(StrEnum):
@@ -144,6 +145,8 @@ class ProcessorAccount(Account):
     sampled_out: int = 0
     passed_on: int = 0
     failed: Counter[Reason] = field(default_factory=Counter)
+    set_aside: Shelf = field(default_factory=shelf)
+    """The last spans that were too large for the next stage."""
     held: Callable[[], int] = nothing_held
     """Asks the component how many spans it holds."""
 
@@ -207,6 +210,8 @@ class ExporterAccount(Account):
     """Spans that this exporter took, or lost because a sibling took the batch and it could not."""
     delivered: int = 0
     failed: Counter[Reason] = field(default_factory=Counter)
+    set_aside: Shelf = field(default_factory=shelf)
+    """The last spans that were too large for the backend."""
     refused: int = 0
     """Spans turned away by a full queue, whoever kept them. They count as offered only when they are lost."""
     retries: int = 0

@@ -7,7 +7,7 @@ what became of their spans is part of the story.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TypeVar
@@ -88,6 +88,9 @@ def _move(source: Account, target: Account) -> None:
         value = getattr(source, field.name)
         if isinstance(value, Counter):
             getattr(target, field.name).update(value)
+            value.clear()
+        elif isinstance(value, deque):
+            getattr(target, field.name).extend(value)
             value.clear()
         elif isinstance(value, int) and not isinstance(value, bool):
             setattr(target, field.name, getattr(target, field.name) + value)

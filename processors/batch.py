@@ -28,7 +28,8 @@ from collector.config.types import Config, Duration, FieldError, NonNegativeInt,
 from collector.errors import ConsumeError, RetryableError, TooLargeError
 from collector.ledger import ProcessorAccount, Reason, reason_for
 from collector.offload import Stage
-from collector.spans import SpanBatch, first_span
+from collector.set_aside import set_aside
+from collector.spans import SpanBatch
 from collector.telemetry.metrics import Histogram, MetricKind, Sample
 from collector.telemetry.occasional import Occasional
 
@@ -236,7 +237,9 @@ class BatchProcessor(Processor):
     def _halve(self, batch: SpanBatch, error: TooLargeError) -> None:
         """Put two halves in the place of a batch that is too large, or set a single span aside."""
         if len(batch) == 1:
-            self._lose(batch, Reason.TOO_LARGE, f"{first_span(batch)} of {batch.size} bytes: {error}")
+            span = set_aside(batch, str(error))
+            self._account.set_aside.append(span)
+            self._lose(batch, Reason.TOO_LARGE, str(span))
             return
         halves = batch.split(max_spans=(len(batch) + 1) // 2)
         self._remove(batch)

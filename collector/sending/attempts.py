@@ -20,7 +20,7 @@ from collector.sending.config import RetryConfig, SendingConfig
 from collector.sending.outage import Outage
 from collector.sending.request import Request
 from collector.sending.retry import RetryPolicy
-from collector.spans import first_span
+from collector.set_aside import set_aside
 from collector.telemetry.occasional import Occasional
 
 
@@ -138,8 +138,9 @@ class Attempts:
 
     def _cut(self, request: Request, error: TooLargeError) -> None:
         if not request.halve():
-            which = first_span(request.parts[0])
-            request.fail(Reason.TOO_LARGE, TooLargeError(f"{which} of {request.parts[0].size} bytes: {error}"))
+            span = set_aside(request.parts[0], str(error))
+            self._account.set_aside.append(span)
+            request.fail(Reason.TOO_LARGE, TooLargeError(str(span)))
 
     def _again(self, request: Request, error: RetryableError, now: float) -> float | None:
         """Decide on a part that the backend did not take for now."""

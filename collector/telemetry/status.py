@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from collector.ledger import Ledger, Reason, name_reasons
+from collector.set_aside import SetAside
 
 Document = Mapping[str, Any]
 
@@ -37,6 +40,7 @@ def document(ledger: Ledger) -> Document:
                 "failed": _named(account.all_failed),
                 "held": account.held(),
                 "passed_on": account.passed_on,
+                "set_aside": [asdict(span) for processor in account.processors for span in processor.set_aside],
             }
             for id, account in ledger.pipelines.items()
         },
@@ -49,6 +53,7 @@ def document(ledger: Ledger) -> Document:
                 "on_disk": account.is_durable,
                 "refused": account.refused,
                 "retries": account.retries,
+                "set_aside": [asdict(span) for span in account.set_aside],
             }
             for id, account in ledger.exporters.items()
         },
@@ -74,6 +79,7 @@ def lines(status: Document) -> Iterator[str]:
             f"pipelines::{id}: taken {it['taken']} = filtered {it['filtered']} + sampled out {it['sampled_out']}"
             f" + failed {name_reasons(it['failed'])} + held {it['held']} + passed on {it['passed_on']}"
         )
+        yield from _set_aside(it)
     for id, it in status["exporters"].items():
         where = " on disk" if it["on_disk"] else ""
         yield (
@@ -82,9 +88,17 @@ def lines(status: Document) -> Iterator[str]:
         )
         if it["refused"] or it["retries"]:
             yield f"    turned away by a full queue {it['refused']}, attempts beyond the first {it['retries']}"
+        yield from _set_aside(it)
     if status["problems"]:
         yield "These do not add up, as it happens for a moment while spans are on their way:"
         yield from (f"    {problem}" for problem in status["problems"])
+
+
+def _set_aside(account: Document) -> Iterator[str]:
+    """Name the last spans that the next hop found too large."""
+    for span in account["set_aside"]:
+        at = datetime.fromtimestamp(span["at"], UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        yield f"    set aside at {at}: {SetAside(**span)}"
 
 
 def _named(failed: Mapping[Reason, int]) -> dict[str, int]:

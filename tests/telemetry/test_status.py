@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from collector.cli import cli
 from collector.component import Kind
-from collector.errors import PermanentError
+from collector.errors import PermanentError, TooLargeError
 from collector.ledger import Ledger, PipelineAccount, Reason
 from collector.telemetry.status import document, lines
 from collector.testing import Feed, SinkExporter, known, make_spans, running
@@ -62,6 +62,33 @@ async def test_prints_the_equations_of_a_running_collector() -> None:
         "exporters::sink: offered 4 = delivered 4 + failed 0 + held 0",
     ]
     assert json.loads(data.stdout)["exporters"]["sink"]["delivered"] == 4
+
+
+async def test_shows_the_last_spans_that_were_too_large() -> None:
+    """Which they were and which attribute was it, and nothing of what was in them; twenty at the most."""
+    async with running(YAML, *PAGE) as service:
+        feed = service.machine.receivers["feed"]
+        sink = service.machine.exporters["sink"].exporter
+        assert isinstance(feed, Feed)
+        assert isinstance(sink, SinkExporter)
+        sink.outcomes = [TooLargeError("4 MiB at the most")] * 30
+        for first in range(10, 40):
+            batch = make_spans(1, first=first, attributes={"gen_ai.prompt": "secret" * 1000, "b": 1})
+            with pytest.raises(PermanentError):
+                await feed.send(batch)
+        assert service.metrics_page
+        address = service.metrics_page.server.address
+        text = await asyncio.to_thread(ask, "--endpoint", address)
+        data = await asyncio.to_thread(ask, "--endpoint", address, "--json")
+
+    asides = [line for line in text.stdout.splitlines() if "set aside" in line]
+    assert len(asides) == 20
+    assert asides[-1].partition("Z: ")[2] == (
+        f"span {40:016x} of trace {40:032x} ('span 39' of 'test'), {batch.size:,} bytes,"
+        " the largest attributes: gen_ai.prompt (6,019 bytes), service.name (23 bytes), b (17 bytes): 4 MiB at the most"
+    )
+    assert "secret" not in data.stdout
+    assert json.loads(data.stdout)["exporters"]["sink"]["set_aside"][-1]["span_id"] == f"{40:016x}"
 
 
 def test_names_reasons_and_what_does_not_add_up() -> None:
