@@ -83,7 +83,7 @@ testbed-ci: install $(ENGINE) ## a burst and an overload: nothing lost, memory b
 # Of what parsing the same spans with Python's protobuf costs in the same run: some 7 times is what we see.
 CPU_LIMIT ?= 20
 
-chaos: install $(ENGINE) ## restarts and crashes under load, and a million hostile requests, in a quarter of an hour
+chaos: install $(ENGINE) ## restarts, reloads and crashes under load, and a million hostile requests, in twenty minutes
 	$(TESTBED) run chaos --out results/chaos --check
 	$(BIN)/python -m testbed.hostile
 

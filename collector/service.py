@@ -13,6 +13,7 @@ SIGHUP has the configuration read again and put in the place of the running one:
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections import Counter
@@ -163,34 +164,39 @@ class Service:
         Raises `ConfigError` or `StartError` for one that cannot be: then nothing has changed.
         """
         async with self._reloading:
-            replacement = Replacement(self.machine, build(config, self.machine))
-            page, leavings = self._next_page(config), replacement.leavings
-            if (before := self.metrics_page) and before is not page:
-                leavings = {**leavings, **before.leaves()}
-            host = _MachineHost(self, replacement.new, leavings)
-            old_parts = set(self._started)
-            try:
-                if page and page is not before:
-                    await self._start(host, page, PAGE)
-                await replacement.start(lambda part, path: self._start(host, part, path))
-                self._configure_logs(config)
-            except BaseException:
-                await replacement.undo(self._drain(self._hurry))
-                if page and page is not before:
-                    await page.shutdown()
-                self._started.intersection_update(old_parts)
-                raise
-            replacement.swap(self.ledger, self.metrics, host)
-            self.machine, self.metrics_page = replacement.new, page
-            self._started = {each.part for each in stages(self.machine).in_order()}
-            self.reloads["applied"] += 1
-            for notice in (*config.notices, *self.machine.notices):
-                log.warning(notice)
-            log.info("The new configuration is in place")
-            self._ending = asyncio.create_task(self._end(replacement, before if before is not page else None))
-            # A shutdown that begins now waits for this, within its own deadline.
-            await asyncio.shield(self._ending)
-            self._ending = None
+            await self._replace(config)
+            # What is gone refers to itself, and some of it has descriptors.
+            gc.collect()
+
+    async def _replace(self, config: CollectorConfig) -> None:
+        replacement = Replacement(self.machine, build(config, self.machine))
+        page, leavings = self._next_page(config), replacement.leavings
+        if (before := self.metrics_page) and before is not page:
+            leavings = {**leavings, **before.leaves()}
+        host = _MachineHost(self, replacement.new, leavings)
+        old_parts = set(self._started)
+        try:
+            if page and page is not before:
+                await self._start(host, page, PAGE)
+            await replacement.start(lambda part, path: self._start(host, part, path))
+            self._configure_logs(config)
+        except BaseException:
+            await replacement.undo(self._drain(self._hurry))
+            if page and page is not before:
+                await page.shutdown()
+            self._started.intersection_update(old_parts)
+            raise
+        replacement.swap(self.ledger, self.metrics, host)
+        self.machine, self.metrics_page = replacement.new, page
+        self._started = {each.part for each in stages(self.machine).in_order()}
+        self.reloads["applied"] += 1
+        for notice in (*config.notices, *self.machine.notices):
+            log.warning(notice)
+        log.info("The new configuration is in place")
+        self._ending = asyncio.create_task(self._end(replacement, before if before is not page else None))
+        # A shutdown that begins now waits for this, within its own deadline.
+        await asyncio.shield(self._ending)
+        self._ending = None
 
     def _next_page(self, config: CollectorConfig) -> MetricsPage | None:
         """Give the page that a configuration wants: the one there is, if it can stay."""

@@ -31,6 +31,8 @@ class Action:
     """The sink's from now on; otherwise the subject is restarted."""
     crash: bool = False
     """Whether the subject is killed, and not asked to end."""
+    reload: bool = False
+    """Whether it is given another configuration instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Limits:
     """How many times what may be in flight may arrive twice."""
     growth: float | None = None
     """MiB that memory may grow in the second half of the load, by its trend."""
+    swing: float | None = None
+    """How many times its mean memory may be at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,14 @@ SCENARIOS: dict[str, Scenario] = {
             50.0,
             actions=_often(20, Action(0.5, "restart")),
             limits=replace(ANYTHING_GOES, unacknowledged=20),
+        ),
+        Scenario(
+            "reloads",
+            "another configuration 20 times, as fast as it answers: no request is refused, and every span arrives once",
+            _closed,
+            50.0,
+            actions=_often(20, Action(0.5, "another configuration", reload=True)),
+            limits=Limits(accepted=1.0, p99_ms=None, unacknowledged=0),
         ),
         Scenario(
             "crashes",

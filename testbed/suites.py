@@ -58,6 +58,12 @@ def _transports() -> Iterator[tuple[LoadSpec, int]]:
         yield replace(plain, protocol=protocol), 2
 
 
+def _held_to_more(spec: LoadSpec, *, goodput: float, swing: float) -> LoadSpec:
+    """Bounds that a subject can keep, and that a machine with little time for it cannot."""
+    limits = replace(spec.scenario.limits, goodput=goodput, swing=swing)
+    return replace(spec, scenario=replace(spec.scenario, limits=limits))
+
+
 def _everything() -> Iterator[tuple[LoadSpec, int]]:
     yield from _saturations(*PIPELINES)
     recommended = load("saturation", spans_per_request=100)
@@ -114,10 +120,12 @@ SUITES: dict[str, Suite] = {
         ),
         Suite(
             "chaos",
-            "restarts of the collector and of the backend under load, 20 each, and 50 crashes, in nine minutes",
+            "restarts of the collector and of the backend and reloads under load, 20 each, 50 crashes, and an overload,"
+            " in a quarter of an hour",
             (
-                *((load(scenario, "chain"), 1) for scenario in ("restarts", "backend-restarts")),
+                *((load(scenario, "chain"), 1) for scenario in ("restarts", "backend-restarts", "reloads")),
                 (load("crashes", "durable"), 1),
+                (_held_to_more(load("overload", "durable"), goodput=0.9, swing=1.3), 1),
             ),
             ("spanmill", "spanmill-grpcio"),
         ),

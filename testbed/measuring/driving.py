@@ -99,6 +99,8 @@ class Driver:
         subject = self.stage.subject
         if action.mood:
             self.stage.sink.set_mood(action.mood)
+        elif subject and action.reload:
+            self.happenings.append(Happening(time.time(), f"in place after {subject.program.reload():.3f} s"))
         elif subject:
             took = subject.program.crash() if action.crash else subject.program.terminate()
             subject.program.start()

@@ -43,6 +43,9 @@ def findings(measurement: Measurement, limits: Limits) -> Iterator[Finding]:
         if grown > limits.growth:
             message = f"memory grew by {grown:.0f} MiB in the second half, more than {limits.growth:.0f}"
             yield Finding("memory", message)
+    if memory and limits.swing is not None and memory.max > limits.swing * memory.mean:
+        message = f"memory was {memory.max:.0f} MiB, more than {limits.swing:g} times its mean of {memory.mean:.0f}"
+        yield Finding("memory", message)
     if latency and limits.p99_ms is not None and latency.p99 > limits.p99_ms:
         message = f"1 % of the requests were answered after more than {latency.p99:,.0f} ms, bound {limits.p99_ms:,.0f}"
         yield Finding("latency", message)

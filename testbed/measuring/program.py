@@ -20,11 +20,12 @@ import grpc
 
 from testbed.measuring.errors import PortTakenError, SubjectError
 from testbed.measuring.pinning import on_cores
-from testbed.subjects.base import Ports, Protocol, Subject, expand, has_tls, is_grpc
+from testbed.subjects.base import IN_PLACE, Ports, Protocol, Subject, expand, has_tls, is_grpc
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 READY_WITHIN = 30.0
 GONE_WITHIN = 15.0
+IN_PLACE_WITHIN = 10.0
 LAST_LINES = 15
 
 
@@ -47,6 +48,13 @@ class Program:
         directory: Path,
         cores: frozenset[int],
     ) -> None:
+        self._another = subject.another
+        self._text = configuration.read_text(encoding="utf-8")
+        self._reloads = 0
+        self._configuration = directory / "configuration.yaml"
+        if self._another:
+            self._configuration.write_text(self._text, encoding="utf-8")
+            configuration = self._configuration
         self._command = list(subject.command(configuration, ports.environment()))
         if has_tls(protocol):
             self._command += [expand(argument, ports.environment()) for argument in subject.tls]
@@ -166,6 +174,21 @@ class Program:
             except subprocess.TimeoutExpired:
                 self.kill()
                 raise SubjectError(f"it did not end within {GONE_WITHIN:g} s of SIGTERM", self.last_lines()) from None
+        return time.monotonic() - began
+
+    def reload(self) -> float:
+        """Give it another configuration, and the seconds until that is in place. Raises `SubjectError`."""
+        if not self._another or not self._process:
+            raise SubjectError("it cannot be given another configuration")
+        began = time.monotonic()
+        self._reloads += 1
+        self._configuration.write_text(self._another(self._text, self._reloads), encoding="utf-8")
+        self._process.send_signal(signal.SIGHUP)
+        while self.log_file.read_text(encoding="utf-8", errors="replace").count(IN_PLACE) < self._reloads:
+            self.check()
+            if time.monotonic() > began + IN_PLACE_WITHIN:
+                raise SubjectError("the new configuration is not in place", self.last_lines())
+            time.sleep(0.01)
         return time.monotonic() - began
 
     def crash(self) -> float:

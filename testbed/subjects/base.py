@@ -20,6 +20,9 @@ ROOT = Path(__file__).parents[2]
 PIPELINES = ROOT / "testbed" / "pipelines"
 
 
+IN_PLACE = "The new configuration is in place"
+
+
 def is_grpc(protocol: Protocol) -> bool:
     """Whether it is gRPC, on HTTP/2, or else HTTP/1.1."""
     return protocol.startswith("grpc")
@@ -85,6 +88,8 @@ class Subject:
     compressions: tuple[Compression, ...] = ("none", "gzip", "zstd")
     environment: Mapping[str, str] = field(default_factory=dict)
     pipelines: Path = PIPELINES
+    another: Callable[[str, int], str] | None = None
+    """Makes other configurations of one, by number, which it reads at a SIGHUP and then says `IN_PLACE`."""
     configured_as: str = ""
     """The subject whose configurations it takes; its own where there is none."""
 

@@ -10,6 +10,9 @@ from pathlib import Path
 from testbed.machine import revision
 from testbed.subjects.base import COLLECTOR_TLS, Subject
 
+_GRPC = "endpoint: ${env:TESTBED_GRPC}"
+_SINK = "endpoint: ${env:TESTBED_SINK}"
+
 
 def _command(*settings: str) -> Callable[[Path, Mapping[str, str]], list[str]]:
     """Run a configuration with some settings on top."""
@@ -25,7 +28,22 @@ def _version() -> str:
     return f"{version('spanmill')} ({revision()})"
 
 
-def _subject(name: str, title: str, *settings: str) -> Subject:
+def _another(text: str, number: int) -> str:
+    """Have the receiver, the batch processor and the exporter be others, and say more."""
+    return _behind(text.replace(_GRPC, f"{_GRPC}\n        max_recv_msg_size_mib: {4 + number % 2}"), number)
+
+
+def _behind(text: str, number: int) -> str:
+    """The same without the receiver."""
+    odd = number % 2
+    return (
+        text.replace(_SINK, f"{_SINK}\n    timeout: {5 + odd}s")
+        .replace("timeout: 200ms", f"timeout: {200 + odd}ms")
+        .replace("level: warn", "level: info")
+    )
+
+
+def _subject(name: str, title: str, *settings: str, another: Callable[[str, int], str] = _another) -> Subject:
     return Subject(
         name,
         title,
@@ -34,6 +52,7 @@ def _subject(name: str, title: str, *settings: str) -> Subject:
         protocols=("grpc", "http", "json", "grpc-tls", "http-tls"),
         tls=COLLECTOR_TLS,
         compressions=("none", "gzip"),
+        another=another,
         configured_as="spanmill",
     )
 
@@ -45,6 +64,8 @@ GRPCIO = _subject(
     "Spanmill, grpcio for gRPC",
     "receivers.otlp.protocols.grpc.engine=grpcio",
     "exporters.otlp_grpc.engine=grpcio",
+    # A server of grpcio that ends breaks off what arrives just then.
+    another=_behind,
 )
 
 TICKETS = _subject(

@@ -63,6 +63,25 @@ def test_whatever_changes_no_span_is_refused_lost_or_sent_twice(
     assert not any("does not balance" in line or "lost" in line for line in collector.log)
 
 
+def test_nothing_is_left_of_configurations_that_are_gone(durable: Configure, backend: Backend, tmp_path: Path) -> None:
+    """No descriptor and no thread, however often."""
+    arguments = durable(backend.address)
+    path = tmp_path / "collector.yaml"
+    text = path.read_text(encoding="utf-8").replace("telemetry: {", "telemetry: {logs: {sampling: {enabled: false}}, ")
+    changes = [_CHANGES[name] for name in ("larger requests", "another retry", "gathering", "the queue in memory")]
+    with CollectorProcess(arguments) as collector:
+        used: list[tuple[int, int]] = []
+        for _ in range(10):
+            for before, after in changes:
+                path.write_text(text.replace(before, after), encoding="utf-8")
+                collector.reload()
+            used.append((collector.usage.num_fds(), collector.usage.num_threads()))
+    # What ended a moment ago may still be there.
+    assert min(descriptors for descriptors, _ in used[5:]) <= min(descriptors for descriptors, _ in used[:5])
+    # A pool of threads, of which one is begun whenever none is idle, has six at the most.
+    assert max(threads for _, threads in used) <= min(threads for _, threads in used) + 6
+
+
 def test_a_collector_that_is_told_to_stop_while_it_reloads_stops(durable: Configure, backend: Backend) -> None:
     """Whatever is read at that moment, what was acknowledged is delivered or kept."""
     clients = Clients()

@@ -63,6 +63,8 @@ def test_the_testbeds_limits_are_not_the_subjects(  # noqa: PLR0917
         ({}, Limits(goodput=0.7), None),
         ({}, Limits(growth=4.0), "memory"),
         ({}, Limits(growth=6.0), None),
+        ({}, Limits(swing=1.9), "memory"),
+        ({}, Limits(swing=2.0), None),
         ({"acknowledgement": latency(500.0)}, Limits(), "latency"),
         ({"acknowledgement": latency(500.0)}, Limits(p99_ms=None), None),
     ],
