@@ -157,6 +157,9 @@ class Service:
             except (ConfigError, StartError) as error:
                 self.reloads["refused"] += 1
                 log.error(f"the new configuration is refused, the old one goes on\n{explain(str(error))}")
+            except Exception:
+                self.reloads["refused"] += 1
+                log.exception("a bug: the new configuration could not be put in its place")
 
     async def reload(self, config: CollectorConfig) -> None:
         """Put another configuration in the place of the running one, and return when nothing is left of that.
