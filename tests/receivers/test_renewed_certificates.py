@@ -62,7 +62,7 @@ async def test_a_new_certificate_is_shown_and_a_wrong_one_is_not(
 async def test_new_authorities_of_clients_are_believed(
     authority: Authority, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Any
 ) -> None:
-    """A client of an authority that was added is taken."""
+    """A client of an authority that was added is taken, and refused once the authority is gone again."""
     caplog.set_level(logging.INFO)
     (tmp_path / "other").mkdir()
     other = Authority(tmp_path / "other")
@@ -77,6 +77,13 @@ async def test_new_authorities_of_clients_are_believed(
         await until(lambda: "Certificates have changed" in caplog.text)
 
         assert (await post(running, client_context(authority, client))).status == 200
+
+        caplog.clear()
+        believed.write_bytes(authority.ca.read_bytes())
+        await until(lambda: "Certificates have changed" in caplog.text)
+
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await post(running, client_context(authority, client))
 
 
 def test_nothing_is_read_again_unless_that_is_asked_for(authority: Authority) -> None:
