@@ -1,4 +1,4 @@
-"""Two collectors that do not trust each other: nothing goes over, nothing is lost, and all arrives once that is cured."""
+"""Two collectors that do not trust each other: nothing goes over or is lost, and all arrives once that is cured."""
 
 from __future__ import annotations
 
