@@ -281,7 +281,7 @@ class _Builder:
         """Give the sending queue that a pipeline ends in, if it ends in nothing else."""
         [id, *others] = dict.fromkeys(pipeline.exporters)
         sender = self.machine.exporters.get(id)
-        queue = sender.last_queue if sender and not others else None
+        queue = sender.queue_end(self.config.part(Kind.EXPORTER, id).config) if sender and not others else None
         if queue is None:
             return None
 

@@ -11,6 +11,9 @@ A queue whose settings name a `storage` is on disk. The batch is taken then once
 stays there. With `batch`, requests are gathered on their way out of the queue.
 
 Every span that was offered is delivered, failed for a reason, or held; see `ExporterAccount`.
+
+At a reload a sender stays and changes, with its queue, if that can be. Otherwise another one follows: what comes is
+then forwarded to it, and what is held is handed over.
 """
 
 from __future__ import annotations
@@ -94,11 +97,14 @@ class Sender:
         """Whether what the queue holds survives the process."""
         return self._disk is not None
 
-    @property
-    def last_queue(self) -> QueueEnd | None:
-        """The queue as the end of a plan. `None` where callers wait, for room or for the backend."""
-        store = self._disk or self._memory
-        if store is None or self._config is None or self._config.block_on_overflow:
+    def queue_end(self, config: Config) -> QueueEnd | None:
+        """Give the queue as the end of a plan, under these settings, which it has or is about to have.
+
+        `None` where callers wait, for room or for the backend.
+        """
+        store, sending = self._disk or self._memory, _sending(config)
+        queue = sending.sending_queue if sending else None
+        if store is None or queue is None or queue.block_on_overflow:
             return None
         return QueueEnd(store.part, store.book)
 

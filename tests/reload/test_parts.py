@@ -174,6 +174,16 @@ async def test_what_a_queue_holds_goes_to_the_new_backend(store: Any, before: st
     assert len(ids) == 44
 
 
+async def test_the_kernel_feeds_a_queue_as_long_as_nobody_waits_for_room(store: Any) -> None:
+    """Which the new settings say, also while the old ones are still in force."""
+    async with running(with_queue("queue_size: 50")) as service:
+        assert service.machine.offloads
+        await service.reload(configure(with_queue("queue_size: 50, block_on_overflow: true")))
+        assert not service.machine.offloads
+        await service.reload(configure(with_queue("queue_size: 60")))
+        assert service.machine.offloads
+
+
 @pytest.mark.parametrize("queue", ["waiting", "none"])
 async def test_who_waits_for_the_backend_hears_its_answer(store: Any, queue: str) -> None:
     """A request that is under way ends in the new configuration."""
