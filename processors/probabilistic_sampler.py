@@ -4,6 +4,10 @@ All spans of a trace share its fate, since the decision depends on the trace id 
 same seed, the Go collector among them, decide alike. A span attribute `sampling.priority` overrules it: positive
 numbers keep the span, zero drops it. Place it before `batch`.
 
+Where services sample already, or several collectors one behind the other, `mode: equalizing` brings all of them to one
+share, and `mode: proportional` keeps a part of what each has left. Both write into the tracestate of a span with which
+probability it was kept, so that whatever counts spans later can tell how many it stands for.
+
     processors:
       probabilistic_sampler:
         sampling_percentage: 15
@@ -15,6 +19,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from collector._kernel import Op, OpCounts
 from collector.component import Settings, SpanOp
@@ -32,21 +38,25 @@ class ProbabilisticSamplerConfig(Config):
     """Settings of the `probabilistic_sampler` processor."""
 
     sampling_percentage: float = 0.0
-    """Share of traces to keep, in percent. 15 keeps about 15 of every 100 traces, 100 or more keeps all. The share is
-    rounded down to a multiple of 1/16384."""
+    """Share of traces to keep, in percent. 15 keeps about 15 of every 100 traces, 100 or more keeps all. In mode
+    `hash_seed` the share is rounded down to a multiple of 1/16384."""
 
     hash_seed: UInt32 = 0
-    """Collectors that share a seed keep the same traces. Give a second stage behind this one another seed."""
+    """Collectors that share a seed keep the same traces. Give a second stage behind this one another seed. For mode
+    `hash_seed`, the others need none."""
 
     mode: Literal["", "hash_seed", "proportional", "equalizing"] = ""
-    """How to decide. `hash_seed` is the only mode so far, and the default."""
+    """How to decide. `hash_seed`, the default, by a hash of the trace id, for spans that nobody has sampled before. The
+    others go by the randomness and the threshold in the W3C tracestate (`ot=rv:…;th:…`), or by the end of the trace id:
+    `proportional` keeps the share of what arrives, `equalizing` the share of what there was before anybody sampled."""
 
     fail_closed: bool = True
-    """Whether spans are dropped that cannot be decided about: no trace id, or a tracestate that cannot be read or says
-    that somebody else sampled already."""
+    """Whether spans are dropped that cannot be decided about: no trace id, a tracestate that cannot be read, or a
+    threshold in it that contradicts its randomness; in mode `hash_seed` also if somebody else sampled already."""
 
-    sampling_precision: Annotated[int, Notice("has no effect in mode hash_seed")] = 4
-    """Taken, so that a configuration of the Go collector loads."""
+    sampling_precision: Annotated[int, Meta(ge=1, le=14)] = 4
+    """Hex digits of the threshold that is written, in the modes `proportional` and `equalizing`, those in front not
+    counted that are all `f` or all `0`. More make the share more exact and the tracestate longer."""
     attribute_source: Annotated[Literal["traceID", "record"], LOGS_ONLY] = "traceID"
     """Taken, and without effect on traces."""
     from_attribute: Annotated[str, LOGS_ONLY] = ""
@@ -60,8 +70,6 @@ class ProbabilisticSamplerConfig(Config):
             raise FieldError("sampling_percentage", f"must be a percentage from 0, got {percentage}")
         if 0 < percentage / 100 < SMALLEST_PROBABILITY:
             raise FieldError("sampling_percentage", f"is smaller than any share that can be kept, got {percentage}")
-        if self.mode not in {"", "hash_seed"}:
-            raise FieldError("mode", f"{self.mode!r} is not supported yet; there is hash_seed")
 
 
 class ProbabilisticSamplerProcessor(SpanOp):
@@ -86,6 +94,8 @@ class ProbabilisticSamplerProcessor(SpanOp):
         settings = {
             "sampling_percentage": self.config.sampling_percentage,
             "hash_seed": self.config.hash_seed,
+            "mode": self.config.mode or "hash_seed",
+            "sampling_precision": self.config.sampling_precision,
             "fail_closed": self.config.fail_closed,
         }
         return [Op("probabilistic_sampler", settings)]
