@@ -103,6 +103,7 @@ class BatchProcessor(Processor):
         self._timer: asyncio.TimerHandle | None = None
         self._worker: asyncio.Task[None] | None = None
         self._closing = False
+        self._stopping = False
         self._losses = Occasional()
         self._delays = Occasional()
         self._sizes = Histogram(_SIZES)
@@ -174,6 +175,8 @@ class BatchProcessor(Processor):
         if self._worker:
             asyncio.get_running_loop().remove_reader(self._bell.fileno())
             if not self._worker.done():
+                # Who is cancelled in the middle of taking a batch may have it all the same: then there is no next one.
+                self._stopping = True
                 self._worker.cancel()
                 await asyncio.wait([self._worker], timeout=_LAST_MOMENT)
 
@@ -200,7 +203,7 @@ class BatchProcessor(Processor):
     async def _hand_on(self) -> None:
         """Offer the first batch to the next stage until it has it, then the second, to the end."""
         wait = _FIRST_WAIT
-        while self._leaving or not self._closing:
+        while not self._stopping and (self._leaving or not self._closing):
             if not self._leaving:
                 self._wake.clear()
                 await self._wake.wait()

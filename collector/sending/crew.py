@@ -52,7 +52,8 @@ class Crew:
             await asyncio.wait(self._tasks)
 
     async def break_off(self) -> None:
-        """Cancel what is under way."""
+        """Cancel what is under way, and begin nothing more."""
+        self.dismiss()
         for task in self._tasks:
             task.cancel()
         if self._tasks:

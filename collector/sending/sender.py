@@ -24,8 +24,8 @@ from typing import Any
 
 from collector.component import Exporter, Extension, Host, Reference, Settings
 from collector.config.types import Config
-from collector.errors import ConsumeError, RetryableError, StartError
-from collector.ledger import ExporterAccount, reason_for
+from collector.errors import ConsumeError, RetryableError, StartError, TooLargeError
+from collector.ledger import ExporterAccount, Reason, reason_for
 from collector.offload import QueueEnd
 from collector.sending.attempts import Attempts
 from collector.sending.change import Leaving
@@ -239,6 +239,9 @@ class Sender:
                 spans = len(request.parts[0])
                 try:
                     await _offer(successor, request.parts[0])
+                except TooLargeError as error:
+                    if not request.halve():
+                        request.fail(Reason.TOO_LARGE, error)
                 except ConsumeError as error:
                     request.fail(reason_for(error), error)
                 else:

@@ -1,6 +1,7 @@
 """When batches leave, and what becomes of those that nobody takes."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -297,3 +298,29 @@ def test_refuses(options: dict[str, object], message: str) -> None:
         BatchConfig(**options)  # type: ignore[arg-type]
 
     assert str(caught.value) == message
+
+
+async def test_a_next_stage_that_takes_a_batch_all_the_same_gets_no_other() -> None:
+    """When time is over it is cancelled once. What it has taken by then counts as handed on, and the rest as lost."""
+
+    class Late(Blocking):
+        async def consume(self, batch: SpanBatch) -> None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await super().consume(batch)
+                return
+            self.batches.append(batch)
+
+    sink = Late()
+    batch = await started(BatchConfig(send_batch_size=2), sink)
+    await batch.consume(make_spans(2))
+    await batch.consume(make_spans(2, first=2))
+    await sink.entered.wait()
+
+    stopping = asyncio.create_task(batch.shutdown())
+    await asyncio.sleep(0)
+    stopping.cancel()
+    await asyncio.wait([stopping])
+
+    account = batch.settings.account
+    assert (account.passed_on, dict(account.failed), len(sink)) == (2, {Reason.SHUTDOWN: 2}, 2)
+    assert account.problem() is None

@@ -174,6 +174,17 @@ async def test_what_a_queue_holds_goes_to_the_new_backend(store: Any, before: st
     assert len(ids) == 44
 
 
+async def test_what_is_too_large_for_the_queue_that_follows_goes_in_parts(store: Any) -> None:
+    """A batch that the old one took is not lost because the new one takes smaller ones."""
+    store.down.add("a")
+    smaller = with_queue("storage: file_storage, sizer: items, queue_size: 20").replace("to: a", "to: b")
+    async with running(with_queue("queue_size: 50")) as service:
+        await send(service, 70)
+        await service.reload(configure(smaller))
+        await until(lambda: store.arrived("b") == 70)
+        assert service.ledger.exporters["store"].failed.total() == 0
+
+
 async def test_the_kernel_feeds_a_queue_as_long_as_nobody_waits_for_room(store: Any) -> None:
     """Which the new settings say, also while the old ones are still in force."""
     async with running(with_queue("queue_size: 50")) as service:
