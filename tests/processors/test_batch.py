@@ -320,6 +320,9 @@ async def test_a_next_stage_that_takes_a_batch_all_the_same_gets_no_other() -> N
     await asyncio.sleep(0)
     stopping.cancel()
     await asyncio.wait([stopping])
+    sink.release()
+    for _ in range(5):
+        await asyncio.sleep(0)
 
     account = batch.settings.account
     assert (account.passed_on, dict(account.failed), len(sink)) == (2, {Reason.SHUTDOWN: 2}, 2)
