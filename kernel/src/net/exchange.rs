@@ -17,7 +17,7 @@ use super::answer::{Answer, Code, Refusal};
 use super::auth::{Guard, Rejection};
 use super::budget::{Budget, Share};
 use super::clock;
-use super::fairness::{Fairness, HadEnough};
+use super::fairness::{Claim, Fairness, HadEnough};
 use super::inbox::Inbox;
 use super::listener::Peer;
 use super::server::Life;
@@ -96,7 +96,7 @@ impl Exchange {
 
     /// Refuses a request, before it is read, of a client that has had its part of what there is room for.
     pub fn let_in(&self, peer: &Peer) -> Result<(), Refusal> {
-        let Some(fairness) = &self.fairness else { return Ok(()) };
+        let Some(fairness) = self.fairness.as_ref().filter(|fairness| fairness.is_measuring()) else { return Ok(()) };
         fairness.check(peer, clock::now()).map_err(|had_enough| {
             self.inbox.count_quietly(|counts| counts.unread += 1);
             self.turn_away(had_enough)
@@ -173,49 +173,52 @@ impl Exchange {
         share: Share,
         peer: &Peer,
     ) -> Answer {
-        match check(message, format, origin).await {
+        let batch = match check(message, format, origin).await {
             Err(refusal) => {
                 self.inbox.count(|counts| counts.malformed += 1);
-                Answer::Refused(refusal)
+                return Answer::Refused(refusal);
             }
             Ok(batch) if batch.is_empty() => {
                 self.inbox.count(|counts| counts.empty += 1);
-                Answer::Accepted
+                return Answer::Accepted;
             }
-            Ok(batch) => match &self.fairness {
-                Some(fairness) => self.hand_on_fairly(fairness, batch, share, peer).await,
-                None => self.hand_on(batch, share).await,
-            },
-        }
-    }
-
-    async fn hand_on_fairly(&self, fairness: &Fairness, batch: SpanBatch, share: Share, peer: &Peer) -> Answer {
-        let claim = match fairness.claim(peer, &batch, clock::now()) {
+            Ok(batch) => batch,
+        };
+        let claim = match self.claim(peer, &batch) {
             Ok(claim) => claim,
-            Err(had_enough) => {
+            Err(refusal) => {
                 self.tally(&batch).count(false, false);
-                return Answer::Refused(self.turn_away(had_enough));
+                return Answer::Refused(refusal);
             }
         };
-        let answer = self.hand_on(batch, share).await;
-        match &answer {
-            Answer::Accepted => fairness.taken(&claim),
-            Answer::Refused(refusal) if refusal.retry_after_ms.is_some() => fairness.refused(&claim, clock::now()),
-            Answer::Refused(_) => {}
-        }
+        let answer = if let Some(plan) = self.plan() {
+            self.offload(plan, batch).await
+        } else {
+            let reply = self.inbox.put(batch, share);
+            let abandoned = Abandoned(Some(&self.inbox));
+            let answer = reply.await;
+            abandoned.defuse();
+            answer.unwrap_or_else(|_| Answer::Refused(Refusal::for_now("the collector is shutting down")))
+        };
+        self.settle(claim.as_ref(), &answer);
         answer
     }
 
-    /// Has the pipeline take a request.
-    async fn hand_on(&self, batch: SpanBatch, share: Share) -> Answer {
-        if let Some(plan) = self.plan() {
-            return self.offload(plan, batch).await;
+    /// Lets a request in, or not. Nothing is claimed as long as nobody is measured.
+    fn claim(&self, peer: &Peer, batch: &SpanBatch) -> Result<Option<Claim>, Refusal> {
+        let Some(fairness) = self.fairness.as_ref().filter(|fairness| fairness.is_measuring()) else { return Ok(None) };
+        fairness.claim(peer, batch, clock::now()).map(Some).map_err(|had_enough| self.turn_away(had_enough))
+    }
+
+    /// Says what became of a request.
+    fn settle(&self, claim: Option<&Claim>, answer: &Answer) {
+        match (&self.fairness, answer, claim) {
+            (Some(fairness), Answer::Accepted, Some(claim)) => fairness.taken(claim),
+            (Some(fairness), Answer::Refused(refusal), claim) if refusal.retry_after_ms.is_some() => {
+                fairness.refused(claim, clock::now());
+            }
+            _ => {}
         }
-        let reply = self.inbox.put(batch, share);
-        let abandoned = Abandoned(Some(&self.inbox));
-        let answer = reply.await;
-        abandoned.defuse();
-        answer.unwrap_or_else(|_| Answer::Refused(Refusal::for_now("the collector is shutting down")))
     }
 
     fn tally(&self, batch: &SpanBatch) -> Tally {

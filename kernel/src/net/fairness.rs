@@ -118,9 +118,14 @@ impl Fairness {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether anybody is measured at all. Otherwise nobody has to be asked.
+    pub fn is_measuring(&self) -> bool {
+        self.measuring.load(Ordering::Relaxed)
+    }
+
     /// Whether a client has had its part already, before anybody reads what it sends.
     pub fn check(&self, peer: &Peer, now: f64) -> Result<(), HadEnough> {
-        if !self.measuring.load(Ordering::Relaxed) || self.by == By::Service {
+        if !self.is_measuring() || self.by == By::Service {
             return Ok(());
         }
         let key = self.key(peer, None);
@@ -136,7 +141,7 @@ impl Fairness {
     }
 
     fn let_in(&self, key: u64, bytes: f64, now: f64) -> Result<Claim, HadEnough> {
-        if self.measuring.load(Ordering::Relaxed) {
+        if self.is_measuring() {
             let mut state = self.state();
             state.advance(now);
             if state.calm >= CALM {
@@ -155,13 +160,11 @@ impl Fairness {
 
     /// Hears that the pipeline took a request.
     pub fn taken(&self, claim: &Claim) {
-        if self.measuring.load(Ordering::Relaxed) {
-            self.state().taken += claim.bytes;
-        }
+        self.state().taken += claim.bytes;
     }
 
-    /// Hears that the pipeline had no room for a request.
-    pub fn refused(&self, claim: &Claim, now: f64) {
+    /// Hears that the pipeline had no room for a request, for which nothing was claimed if nobody was measured yet.
+    pub fn refused(&self, claim: Option<&Claim>, now: f64) {
         let mut state = self.state();
         if !self.measuring.swap(true, Ordering::Relaxed) {
             *state = State { ends: now + WINDOW, room: f64::INFINITY, part: f64::INFINITY, ..State::default() };
@@ -171,7 +174,9 @@ impl Fairness {
             state.refused = true;
             state.brake(now);
         }
-        if let Some(client) = state.clients.get_mut(&claim.key) {
+        if let Some(claim) = claim
+            && let Some(client) = state.clients.get_mut(&claim.key)
+        {
             client.left += claim.bytes;
         }
     }
@@ -349,7 +354,7 @@ mod tests {
                         fairness.taken(&claim);
                         outcomes[client].taken += REQUEST;
                     } else {
-                        fairness.refused(&claim, now);
+                        fairness.refused(Some(&claim), now);
                         outcomes[client].refused += REQUEST;
                     }
                 }
@@ -455,7 +460,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_whoever_comes() {
         let fairness = Fairness::new(By::Service);
-        fairness.refused(&Claim { key: 1, bytes: 1.0 }, 0.0);
+        fairness.refused(None, 0.0);
         for key in 0..2 * MOST_CLIENTS as u64 {
             let _ = fairness.let_in(key, 100.0, 0.01);
         }
