@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from collector.component import Component
@@ -35,6 +36,11 @@ class Stages:
         """All of them as they start, back to front."""
         processors = [each for chain in self.chains for each in reversed(chain)]
         return [*self.extensions, *self.exporters, *processors, *self.receivers]
+
+
+def chain(parts: Iterable[Named]) -> list[tuple[str, Part]]:
+    """Give what is stopped one after the other."""
+    return [(each.name, each.part) for each in parts]
 
 
 def stages(machine: Machine) -> Stages:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from collector.component import Extension, Host, Leavings, Processor
 from collector.drain import Drain, abandon
 from collector.ledger import ExporterAccount, Ledger, ProcessorAccount
-from collector.parts import Named, Stages, stages
+from collector.parts import Named, Stages, chain, stages
 from collector.pipeline import Machine
 from collector.sending.change import Leaving
 from collector.sending.sender import Sender
@@ -101,15 +101,12 @@ class Replacement:
     async def end(self, drain: Drain) -> None:
         """Shut down what is not part of the new machine, front to back, when the last requests have left it."""
         before = self._before
-        await drain.stage([[(each.name, each.part)] for each in self._ended(before.receivers)], share=0.4)
+        await drain.stage([chain([each]) for each in self._ended(before.receivers)], share=0.4)
         await drain.stage([[("the old pipelines", _Emptying(self.old))]], share=0.4)
         self._inherit()
-        chains = [self._ended(chain) for chain in before.chains]
-        await drain.stage([[(each.name, each.part) for each in chain] for chain in chains], share=0.5)
-        await drain.stage(
-            [*([(each.name, each.part)] for each in self._ended(before.exporters)), *([each] for each in self._changed)]
-        )
-        await drain.stage([[(each.name, each.part) for each in reversed(self._ended(before.extensions))]])
+        await drain.stage([chain(self._ended(processors)) for processors in before.chains], share=0.5)
+        await drain.stage([[each] for each in (*chain(self._ended(before.exporters)), *self._changed)])
+        await drain.stage([chain(reversed(self._ended(before.extensions)))])
         self._close_books()
 
     def _ended(self, named: Iterable[Named]) -> list[Named]:
@@ -117,9 +114,9 @@ class Replacement:
 
     def _inherit(self) -> None:
         """Have processors take over what those hold whose places they have."""
-        heirs = {each.name: each.part for chain in self._after.chains for each in chain}
-        for chain in self._before.chains:
-            for each in self._ended(chain):
+        heirs = {each.name: each.part for processors in self._after.chains for each in processors}
+        for processors in self._before.chains:
+            for each in self._ended(processors):
                 heir = heirs.get(each.name)
                 if isinstance(heir, Processor) and type(heir) is type(each.part):
                     heir.inherit(each.part)

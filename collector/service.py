@@ -25,7 +25,7 @@ from collector.component import Extension, Host, Leavings
 from collector.config.model import CollectorConfig
 from collector.drain import Drain, report
 from collector.errors import ConfigError, StartError
-from collector.parts import Named, stages
+from collector.parts import Named, chain, stages
 from collector.pipeline import Machine, build
 from collector.reload import Replacement, Startable
 from collector.telemetry import logs
@@ -237,7 +237,7 @@ class Service:
             await drain.stage([[("the old configuration", _Waiting(ending, self._hurry_ending))]], share=0.3)
             await asyncio.wait([ending])
         await drain.stage([self._stopping([each]) for each in parts.receivers], share=0.5)
-        await drain.stage([self._stopping(chain) for chain in parts.chains], share=0.5)
+        await drain.stage([self._stopping(processors) for processors in parts.chains], share=0.5)
         await drain.stage([self._stopping([each]) for each in parts.exporters])
         pages = [(PAGE, self.metrics_page)] if self.metrics_page else []
         await drain.stage([[*self._stopping(reversed(parts.extensions)), *pages]])
@@ -247,7 +247,7 @@ class Service:
 
     def _stopping(self, parts: Iterable[Named]) -> list[tuple[str, Startable]]:
         """Those that were started."""
-        return [(each.name, each.part) for each in parts if each.part in self._started]
+        return [*chain(each for each in parts if each.part in self._started)]
 
     def _drain(self, hurry: asyncio.Event) -> Drain:
         return Drain(asyncio.get_running_loop().time() + self._shutdown_timeout, hurry)

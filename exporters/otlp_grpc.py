@@ -28,7 +28,7 @@ from collector.component import Delivery, Exporter, Host, Reference, Settings
 from collector.ledger import ExporterAccount
 from collector.spans import SpanBatch
 from collector.transport.client import GrpcClient, GrpcClientConfig
-from collector.transport.tls import contents
+from collector.transport.tls import NamedFiles
 
 _METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
@@ -50,7 +50,7 @@ class OtlpGrpcExporter(Exporter):
     def __init__(self, config: OtlpGrpcConfig, settings: Settings[ExporterAccount]) -> None:
         super().__init__(config, settings)
         self._client = _client(config, settings.logger)
-        self._files: list[bytes | None] = []
+        self._certificates = NamedFiles(config.tls)
 
     def references(self) -> list[Reference]:
         """The extension that knows as whom to send."""
@@ -59,12 +59,12 @@ class OtlpGrpcExporter(Exporter):
     @property
     def is_stale(self) -> bool:
         """Whether the certificates have changed since the start."""
-        return self._files != contents(self.config.tls)
+        return self._certificates.have_changed
 
     async def start(self, host: Host) -> None:
         """Make the client, which connects later. Raises `StartError`."""
         tls = self.config.tls
-        self._files = contents(tls)
+        self._certificates.note()
         if tls and tls.insecure and not tls.plaintext:
             self.settings.logger.warning(f"tls: {tls.CA_WINS}")
         self._client.open(client(host, self.config.auth))

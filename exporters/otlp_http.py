@@ -30,7 +30,7 @@ from collector.spans import SpanBatch
 from collector.transport.http_answers import JSON, PROTOBUF, is_success, media_type, refusal
 from collector.transport.http_client import HttpClientConfig, http_url
 from collector.transport.native_client import NativeClient
-from collector.transport.tls import contents
+from collector.transport.tls import NamedFiles
 from exporters.otlp_grpc import UNREADABLE, delivery
 
 _PATH = "/v1/traces"
@@ -82,7 +82,7 @@ class OtlpHttpExporter(Exporter):
 
     def __init__(self, config: OtlpHttpConfig, settings: Settings[ExporterAccount]) -> None:
         super().__init__(config, settings)
-        self._files: list[bytes | None] = []
+        self._certificates = NamedFiles(config.tls)
         url = config.url
         # A query may hold a secret.
         self._where = url._replace(query="").geturl()
@@ -98,12 +98,12 @@ class OtlpHttpExporter(Exporter):
     @property
     def is_stale(self) -> bool:
         """Whether the certificates have changed since the start."""
-        return self._files != contents(self.config.tls)
+        return self._certificates.have_changed
 
     async def start(self, host: Host) -> None:
         """Make the client, which connects later. Raises `StartError`."""
         tls = self.config.tls
-        self._files = contents(tls)
+        self._certificates.note()
         if tls and tls.insecure and self._where.startswith("https:"):
             self.settings.logger.warning("tls: insecure has no effect: the endpoint says https")
         self._client.open(client(host, self.config.auth))

@@ -6,7 +6,7 @@ With other settings another crew takes over. The first one ends what it has begu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from functools import partial
 from typing import Any
 
@@ -54,10 +54,7 @@ class Crew:
     async def break_off(self) -> None:
         """Cancel what is under way, and begin nothing more."""
         self.dismiss()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_LAST_MOMENT)
+        await cancel(self._tasks)
 
     async def _consume(self, get: Get) -> None:
         while (request := await get()) is not None:
@@ -71,3 +68,11 @@ class Crew:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks, and give them a moment to end."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=_LAST_MOMENT)

@@ -30,7 +30,7 @@ from collector.offload import QueueEnd
 from collector.sending.attempts import Attempts
 from collector.sending.change import Leaving
 from collector.sending.config import QueueConfig, SendingConfig
-from collector.sending.crew import Crew
+from collector.sending.crew import Crew, cancel
 from collector.sending.custody import Custody
 from collector.sending.disk import DiskStore, bounds
 from collector.sending.memory import MemoryStore
@@ -41,9 +41,6 @@ from collector.storage import Storage
 from collector.telemetry.metrics import MetricKind, Sample
 
 _STORAGE = "sending_queue::storage"
-
-_LAST_MOMENT = 1.0
-"""Seconds that attempts get to end once they are cancelled."""
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 1.0
 """Seconds between offers to a successor that has no room."""
@@ -288,10 +285,7 @@ class Sender:
     async def _stop_tasks(self) -> None:
         if self._crew:
             await self._crew.break_off()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_LAST_MOMENT)
+        await cancel(self._tasks)
 
     def _register(self, queue: SendingQueue, settings: Settings[ExporterAccount]) -> None:
         labels = {"exporter": settings.id, "data_type": "traces"}

@@ -164,16 +164,31 @@ class ClientTlsConfig(TlsConfig):
         return None
 
 
-def contents(*configs: TlsConfig | None) -> list[bytes | None]:
-    """Read all files that are named, to see later whether they have changed. `None` stands for one that cannot be."""
-    named = [getattr(config, field) for config in configs if config for field in _FILES if hasattr(config, field)]
-    found: list[bytes | None] = []
-    for name in filter(None, named):
-        try:
-            found.append(Path(name).read_bytes())
-        except OSError:
-            found.append(None)
-    return found
+class NamedFiles:
+    """The files of some `tls` blocks, to see later whether they have changed."""
+
+    def __init__(self, *configs: TlsConfig | None) -> None:
+        self._names = [name for config in configs for field in _FILES if (name := getattr(config, field, ""))]
+        self._noted: list[bytes | None] = []
+
+    def note(self) -> None:
+        """Remember what is in them now."""
+        self._noted = self._read()
+
+    @property
+    def have_changed(self) -> bool:
+        """Whether there is something else in them than what was noted."""
+        return self._noted != self._read()
+
+    def _read(self) -> list[bytes | None]:
+        """`None` stands for a file that cannot be read."""
+        found: list[bytes | None] = []
+        for name in self._names:
+            try:
+                found.append(Path(name).read_bytes())
+            except OSError:
+                found.append(None)
+        return found
 
 
 def _pem(config: TlsConfig, what: str) -> bytes:

@@ -160,7 +160,7 @@ async def test_what_a_queue_holds_goes_to_the_new_backend(store: Any, before: st
     async with running(with_queue(QUEUES[before])) as service:
         for first in range(1, 40, 4):
             await send(service, 4, first=first)
-        await asyncio.sleep(0.02)
+        await until(lambda: service.ledger.exporters["store"].retries)
 
         await service.reload(configure(with_queue(QUEUES[after]).replace("to: a", "to: b")))
 

@@ -13,6 +13,7 @@ from collector.cli import cli
 from collector.component import Kind
 from collector.errors import PermanentError, TooLargeError
 from collector.ledger import Ledger, PipelineAccount, Reason
+from collector.service import Service
 from collector.telemetry.status import document, lines
 from collector.testing import Feed, SinkExporter, known, make_spans, running
 
@@ -38,21 +39,32 @@ def ask(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["status", *arguments])
 
 
+def ends(service: Service) -> tuple[Feed, SinkExporter]:
+    """Where spans come in and go out."""
+    feed = service.machine.receivers["feed"]
+    sink = service.machine.exporters["sink"].exporter
+    assert isinstance(feed, Feed)
+    assert isinstance(sink, SinkExporter)
+    return feed, sink
+
+
+async def both_answers(service: Service) -> tuple[Result, Result]:
+    """Ask for lines, and for the document."""
+    assert service.metrics_page
+    address = service.metrics_page.server.address
+    text = await asyncio.to_thread(ask, "--endpoint", address)
+    return text, await asyncio.to_thread(ask, "--endpoint", address, "--json")
+
+
 async def test_prints_the_equations_of_a_running_collector() -> None:
     """Everything that was received is somewhere, and every loss has a reason."""
     async with running(YAML, *PAGE) as service:
-        feed = service.machine.receivers["feed"]
-        sink = service.machine.exporters["sink"].exporter
-        assert isinstance(feed, Feed)
-        assert isinstance(sink, SinkExporter)
+        feed, sink = ends(service)
         await feed.send(make_spans(5))
         sink.outcomes = [PermanentError("never")]
         with pytest.raises(PermanentError):
             await feed.send(make_spans(2))
-        assert service.metrics_page
-        address = service.metrics_page.server.address
-        text = await asyncio.to_thread(ask, "--endpoint", address)
-        data = await asyncio.to_thread(ask, "--endpoint", address, "--json")
+        text, data = await both_answers(service)
 
     assert (text.exit_code, data.exit_code) == (0, 0)
     assert text.stdout.splitlines() == [
@@ -67,19 +79,13 @@ async def test_prints_the_equations_of_a_running_collector() -> None:
 async def test_shows_the_last_spans_that_were_too_large() -> None:
     """Which they were and which attribute was it, and nothing of what was in them; twenty at the most."""
     async with running(YAML, *PAGE) as service:
-        feed = service.machine.receivers["feed"]
-        sink = service.machine.exporters["sink"].exporter
-        assert isinstance(feed, Feed)
-        assert isinstance(sink, SinkExporter)
+        feed, sink = ends(service)
         sink.outcomes = [TooLargeError("4 MiB at the most")] * 30
         for first in range(10, 40):
             batch = make_spans(1, first=first, attributes={"gen_ai.prompt": "secret" * 1000, "b": 1})
             with pytest.raises(PermanentError):
                 await feed.send(batch)
-        assert service.metrics_page
-        address = service.metrics_page.server.address
-        text = await asyncio.to_thread(ask, "--endpoint", address)
-        data = await asyncio.to_thread(ask, "--endpoint", address, "--json")
+        text, data = await both_answers(service)
 
     asides = [line for line in text.stdout.splitlines() if "set aside" in line]
     assert len(asides) == 20

@@ -28,7 +28,7 @@ from collector.offload import Offload
 from collector.receivers.otlp.http_config import OtlpHttpConfig
 from collector.receivers.otlp.ingest import Ingest
 from collector.transport.settings import GrpcServerConfig
-from collector.transport.tls import contents
+from collector.transport.tls import NamedFiles
 
 
 class Server(Protocol):
@@ -94,7 +94,8 @@ class OtlpReceiver(Receiver):
         self.http: Server | None = None
         """The server of OTLP/HTTP, while the receiver runs."""
         self._fairness = Fairness(config.fair_share.by) if config.fair_share else None
-        self._files: list[bytes | None] = []
+        served = (config.protocols.grpc, config.protocols.http)
+        self._certificates = NamedFiles(*(protocol.tls for protocol in served if protocol))
 
     def references(self) -> list[Reference]:
         """Extensions that check who sends."""
@@ -109,7 +110,7 @@ class OtlpReceiver(Receiver):
     async def start(self, host: Host) -> None:
         """Listen. Raises `StartError` when an address cannot be had or the settings cannot be fulfilled."""
         protocols = self.config.protocols
-        self._files = self._read_files()
+        self._certificates.note()
         if protocols.grpc:
             self.grpc = await self._started(host, "grpc", self._grpc_server(protocols.grpc))
         if protocols.http:
@@ -120,7 +121,7 @@ class OtlpReceiver(Receiver):
     @property
     def is_stale(self) -> bool:
         """Whether the certificates have changed that its servers have shown since the start."""
-        return self._files != self._read_files()
+        return self._certificates.have_changed
 
     def leaves(self) -> Leavings:
         """Where its servers listen."""
@@ -135,10 +136,6 @@ class OtlpReceiver(Receiver):
     @property
     def _servers(self) -> list[Server]:
         return [server for server in (self.grpc, self.http) if server is not None]
-
-    def _read_files(self) -> list[bytes | None]:
-        protocols = self.config.protocols
-        return contents(*(config.tls for config in (protocols.grpc, protocols.http) if config))
 
     async def _started(self, host: Host, protocol: str, server: Server) -> Server:
         try:
