@@ -23,6 +23,7 @@ __all__ = [
     "Outcome",
     "Pass",
     "Plan",
+    "PolicyCounts",
     "Program",
     "Queue",
     "QueueItem",
@@ -32,6 +33,8 @@ __all__ = [
     "SpanBatch",
     "StageCounts",
     "Ticket",
+    "TraceCounts",
+    "Traces",
     "compress",
 ]
 
@@ -330,6 +333,110 @@ class Hold:
         """Bytes of memory held, those that are leaving among them."""
 
 @final
+class Traces:
+    """Traces that wait for a decision, or only to be whole. They are told the time, in seconds of a steady clock.
+
+    Where a `Plan` offers, they ring when spans leave, and when something is due before the one who watches looks.
+    """
+
+    def __new__(cls, bell: Bell, settings: Mapping[str, object]) -> Self:
+        """See `kernel/src/tail/sampler.rs` for the settings. Raises `OptionError`."""
+    def offer(self, batch: SpanBatch, now: float) -> str | None:
+        """Take a batch wholly. Gives the reason if there is no room for it."""
+    def take_over(self, other: Traces, now: float) -> None:
+        """Take what another one holds and remembers, however much is here."""
+    def decide(self, now: float) -> bool:
+        """Decide about some of the traces that are due, and say whether there may be more."""
+    def decide_all(self, now: float) -> bool:
+        """Decide about some of the traces that wait, due or not, and say whether there may be more."""
+    def discard(self) -> int:
+        """Give up some of the traces that wait, and say how many spans that was; 0 when there are none."""
+    def close(self) -> None:
+        """Refuse from now on."""
+    def watch(self) -> float | None:
+        """When to look again; `None` when nothing waits: then the next offer of a plan rings."""
+    def next(self) -> SpanBatch | None:
+        """Spans that leave. Their bytes count as held until `leaving` takes them off."""
+    def leaving(self, size: int) -> None:
+        """Count so many bytes more (or less, below 0) as held outside."""
+    def counts(self) -> TraceCounts:
+        """What happened since the start."""
+    @property
+    def spans_dropped(self) -> int:
+        """Spans that were not sampled, ever."""
+    @property
+    def traces(self) -> int:
+        """Traces that wait."""
+    @property
+    def on_memory(self) -> int:
+        """Traces that wait, and those whose decision is remembered beside them."""
+    @property
+    def spans(self) -> int:
+        """Spans held, those that left not among them."""
+    @property
+    def bytes(self) -> int:
+        """Bytes of memory held, those that are leaving among them."""
+
+@final
+class PolicyCounts:
+    """What a policy has said, in traces."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def sampled(self) -> int: ...
+    @property
+    def not_sampled(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
+    @property
+    def failed(self) -> int:
+        """How often it could not be asked."""
+
+@final
+class TraceCounts:
+    """What happened to traces and spans since the start."""
+
+    @property
+    def new_traces(self) -> int: ...
+    @property
+    def sampled(self) -> int:
+        """Traces."""
+    @property
+    def not_sampled(self) -> int:
+        """Traces."""
+    @property
+    def dropped(self) -> int:
+        """Traces that a policy of the type `drop` has dropped."""
+    @property
+    def early(self) -> list[int]:
+        """Traces decided about before their time: too many, too many bytes, nothing could change it, the end."""
+    @property
+    def too_large(self) -> int:
+        """Traces that grew too large."""
+    @property
+    def cached_sampled(self) -> int:
+        """Late spans of traces in the decision cache."""
+    @property
+    def cached_not_sampled(self) -> int:
+        """Late spans of traces in the other one."""
+    @property
+    def late(self) -> int:
+        """Late spans of other traces."""
+    @property
+    def stressed(self) -> int:
+        """Traces that were decided about by probability alone."""
+    @property
+    def late_ages(self) -> tuple[list[float], list[int], float]:
+        """Seconds from the decision to a late span: bounds, counts, sum."""
+    @property
+    def removal_ages(self) -> tuple[list[float], list[int], float]:
+        """Seconds from the first span to the decision: bounds, counts, sum."""
+    @property
+    def policies(self) -> list[PolicyCounts]:
+        """In the order in which they are asked."""
+
+@final
 class StageCounts:
     """What went through a stage of a plan since the last look."""
 
@@ -345,9 +452,9 @@ class StageCounts:
 
 @final
 class Plan:
-    """Stages in order, and a hold, a queue or a journal at the end: what a server runs for a pipeline's front."""
+    """Stages in order, and a hold, traces, a queue or a journal at the end: what a server runs for a pipeline."""
 
-    def __new__(cls, stages: Sequence[Gate | Program], end: Hold | Queue | Journal) -> Self: ...
+    def __new__(cls, stages: Sequence[Gate | Program], end: Hold | Traces | Queue | Journal) -> Self: ...
     def consume(self, batch: SpanBatch, now: float) -> tuple[str, float | None, bool] | None:
         """Take a batch wholly, or say why not, after how many seconds it may come, and whether it never may.
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from collector._kernel import Gate, Hold, Journal, Plan, Program, Queue, StageCounts
+from collector._kernel import Gate, Hold, Journal, Plan, Program, Queue, StageCounts, Traces
 from collector.ledger import PipelineAccount
 
 
@@ -29,8 +29,8 @@ class Book(Protocol):
 class Stage:
     """What a component does, as a part of the kernel."""
 
-    part: Gate | Program | Hold
-    """A `Hold` ends the front of the pipeline."""
+    part: Gate | Program | Hold | Traces
+    """What holds spans, a `Hold` or `Traces`, ends the front of the pipeline."""
     book: Book
 
 
@@ -59,7 +59,7 @@ class Offload:
             end = self._end.part() if isinstance(self._end, QueueEnd) else self._end.part
             if isinstance(end, (Gate, Program)):
                 raise TypeError("the front of a pipeline ends where spans are held")
-            self._plan = Plan([stage.part for stage in self._stages if not isinstance(stage.part, Hold)], end)
+            self._plan = Plan([stage.part for stage in self._stages if isinstance(stage.part, (Gate, Program))], end)
         return self._plan
 
     @property
@@ -87,7 +87,7 @@ def offload(stages: Iterable[Stage | None], account: PipelineAccount, queue: Que
     for stage in stages:
         if stage is None:
             return None
-        if isinstance(stage.part, Hold):
+        if isinstance(stage.part, (Hold, Traces)):
             return Offload(front, stage, account)
         front.append(stage)
     return Offload(front, queue, account) if queue else None

@@ -41,8 +41,10 @@ pub mod scan;
 pub mod setting;
 pub mod shape;
 pub mod split;
+pub mod tail;
 pub mod tape;
 pub mod text;
+pub mod traces;
 pub mod tracestate;
 pub mod truncate;
 

@@ -150,7 +150,7 @@ fn count_spans(resource_spans: &[u8]) -> usize {
 
 /// A `ResourceSpans` or `ScopeSpans`: what says where its spans belong, around what holds them (field 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Envelope<'a> {
+pub struct Envelope<'a> {
     pub before: &'a [u8],
     pub inner: &'a [u8],
     pub after: &'a [u8],

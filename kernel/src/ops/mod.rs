@@ -185,8 +185,8 @@ pub fn build<'de, D: Deserializer<'de>>(kind: &str, settings: D) -> Result<Arc<d
     })
 }
 
-/// The settings of an op, or the path of the one that is wrong.
-fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(settings: D) -> Result<T, Vec<OptionError>> {
+/// Settings, or the path of the one that is wrong.
+pub(crate) fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(settings: D) -> Result<T, Vec<OptionError>> {
     serde_path_to_error::deserialize(settings).map_err(|error| {
         let path = error.path().to_string().replace('.', "::");
         vec![OptionError::new(if path == "::" { String::new() } else { path }, error.into_inner().to_string())]

@@ -1,7 +1,7 @@
 //! The front of a pipeline, from its entrance to the first stage that holds spans, without the interpreter.
 //!
 //! A plan does to one request what the stages of the pipeline would do to it one after another: memory limits, programs,
-//! and at the end a [`Hold`], a [`Queue`] or a [`Journal`], which takes responsibility. So the client can be answered at
+//! and at the end a [`Hold`], traces that wait for a decision, a [`Queue`] or a [`Journal`], which takes responsibility. So the client can be answered at
 //! once, or when the disk has its spans, and whoever works on what left is woken a few times a second, however many
 //! requests arrive.
 //!
@@ -21,6 +21,7 @@ use crate::load::Refused;
 use crate::ops;
 use crate::program::Program;
 use crate::rope::SpanBatch;
+use crate::tail::sampler::Sampler;
 
 /// Called when somebody has to look.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
@@ -36,7 +37,7 @@ pub struct NotTaken {
 }
 
 impl NotTaken {
-    fn now(message: impl Into<String>) -> Self {
+    pub fn now(message: impl Into<String>) -> Self {
         Self { message: message.into(), forever: false, retry_after: None }
     }
 }
@@ -53,6 +54,7 @@ pub enum End {
     Queue(Arc<Queue>),
     /// Says so once the disk has it.
     Journal(Arc<Journal>),
+    Traces(Arc<Sampler>),
 }
 
 /// How far a batch has come.
@@ -128,6 +130,11 @@ impl Plan {
             End::Hold(hold) => {
                 if hold.offer(batch, now).inspect_err(refused)? {
                     hold.ring();
+                }
+            }
+            End::Traces(traces) => {
+                if traces.offer(&batch, now).inspect_err(refused)? {
+                    traces.ring();
                 }
             }
             End::Queue(queue) => {

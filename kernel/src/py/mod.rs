@@ -14,6 +14,7 @@ mod net;
 mod plan;
 mod program;
 mod queue;
+mod traces;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -65,6 +66,9 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<program::OpCounts>()?;
     module.add_class::<program::Pass>()?;
     module.add_class::<program::Program>()?;
+    module.add_class::<traces::PolicyCounts>()?;
+    module.add_class::<traces::TraceCounts>()?;
+    module.add_class::<traces::Traces>()?;
     module.add_function(wrap_pyfunction!(compress::compress, module)?)?;
     Ok(())
 }

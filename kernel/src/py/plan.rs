@@ -11,6 +11,7 @@ use super::guarded;
 use super::journal::Journal;
 use super::program::{OpCounts, Program};
 use super::queue::Queue;
+use super::traces::Traces;
 use crate::batch::Settings;
 use crate::plan::{self, End, Stage, Taken, Told, Wake, gate, hold};
 use crate::split::Bounds;
@@ -181,6 +182,7 @@ enum Ending<'py> {
     Hold(PyRef<'py, Hold>),
     Queue(PyRef<'py, Queue>),
     Journal(PyRef<'py, Journal>),
+    Traces(PyRef<'py, Traces>),
 }
 
 #[pyclass(frozen, module = "collector._kernel")]
@@ -205,6 +207,7 @@ impl Plan {
         let end = match end {
             Ending::Hold(hold) => End::Hold(hold.0.clone()),
             Ending::Queue(queue) => End::Queue(queue.0.clone()),
+            Ending::Traces(traces) => End::Traces(traces.0.clone()),
             Ending::Journal(journal) => End::Journal(journal.journal.clone()),
         };
         Self { tallies: tallies.collect(), plan: Arc::new(plan::Plan::new(parts.collect(), end)) }

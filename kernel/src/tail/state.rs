@@ -1,0 +1,429 @@
+//! The traces that wait, and the rules by which they are decided about. All of it is told the time.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use super::counts::{Counts, Early};
+use super::decision::{Decision, Outcome, Policies};
+use super::facts::Facts;
+use super::policy::Subject;
+use super::probes::Probes;
+use super::sampler::Settings;
+use crate::plan::NotTaken;
+use crate::rope::{Chunk, SpanBatch};
+use crate::split::field_len;
+use crate::traces::TraceId;
+use crate::traces::arrivals::{Arrivals, Run};
+use crate::traces::ordered::Slot;
+use crate::traces::store::{Decided, Found, Memory, Store, TICK};
+use crate::traces::surroundings::ScopeId;
+use crate::traces::trace::Piece;
+
+/// The most of a batch that leaves: what a gRPC server takes in one message.
+const LEAVING_SPANS: usize = 8192;
+const LEAVING_BYTES: usize = 3584 << 10;
+
+/// A trace that moves to another place.
+pub struct Moving {
+    pub first: f64,
+    pub last: f64,
+    pub batch: SpanBatch,
+}
+
+/// Decisions that move to another place, with the names of their policies.
+pub type Decisions = Vec<(TraceId, Decided, Memory, String)>;
+
+pub struct State {
+    settings: Settings,
+    pub policies: Policies,
+    probes: Arc<Probes>,
+    pub store: Store<Facts>,
+    pub counts: Counts,
+    /// Spans that leave.
+    ready: VecDeque<Chunk>,
+    ready_spans: usize,
+    ready_bytes: usize,
+    /// Bytes of batches that were taken out and that nobody else has taken over yet.
+    leaving_bytes: usize,
+    /// When the one who takes will look again by himself; infinite if he has been rung for, and will look now.
+    looks_at: f64,
+    closed: bool,
+    now: f64,
+    arrivals: u64,
+}
+
+impl State {
+    pub fn new(settings: Settings, policies: Policies, probes: Arc<Probes>) -> Self {
+        Self {
+            store: Store::new(settings.sampled_cache_size, settings.non_sampled_cache_size),
+            settings,
+            policies,
+            probes,
+            counts: Counts::default(),
+            ready: VecDeque::new(),
+            ready_spans: 0,
+            ready_bytes: 0,
+            leaving_bytes: 0,
+            looks_at: f64::INFINITY,
+            closed: false,
+            now: 0.0,
+            arrivals: 0,
+        }
+    }
+
+    /// A clock that jumps back stands still here.
+    fn passes(&mut self, now: f64) -> f64 {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    /// Whether there is room. What waits can be decided about to make some, unless the next stage does not take it.
+    pub fn admit(&self, arrivals: &Arrivals<'_, Facts>) -> Result<(), NotTaken> {
+        if self.closed {
+            return Err(NotTaken::now("the processor is shutting down"));
+        }
+        if (self.ready_bytes + self.leaving_bytes) * 2 > self.settings.max_bytes {
+            return Err(NotTaken::now(
+                "the next stage does not take what was decided, and half of max_bytes waits for it",
+            ));
+        }
+        if self.settings.block_on_overflow {
+            let new: HashSet<&TraceId> =
+                arrivals.runs.iter().map(|run| &run.id).filter(|id| !self.store.contains(id)).collect();
+            let held = self.store.waiting();
+            if held > 0 && !new.is_empty() && held + new.len() > self.settings.num_traces {
+                return Err(NotTaken::now("num_traces wait already"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what arrived. `times` is when the first and the last span of these traces came, if that was before.
+    pub fn receive(&mut self, arrivals: Arrivals<'_, Facts>, now: f64, times: Option<(f64, f64)>) {
+        let now = self.passes(now);
+        self.arrivals += 1;
+        let around = &mut self.store.around;
+        let resources: Vec<u32> = arrivals.resources.iter().map(|resource| around.enter_resource(*resource)).collect();
+        let scopes: Vec<(ScopeId, usize, usize)> = arrivals
+            .scopes
+            .iter()
+            .map(|(resource, scope)| (around.enter(resources[*resource], *scope), scope.overhead(), *resource))
+            .collect();
+        for run in arrivals.runs {
+            let (scope, overhead, resource) = scopes[run.scope];
+            // As the Go collector counts: with the resource and the scope of each arrival.
+            let size = field_len(overhead + run.bytes.len());
+            let arrival = Arrival {
+                key: self.arrivals << 32 | resource as u64,
+                resource: arrivals.resources[resource].overhead(),
+                size,
+                times,
+            };
+            self.run(run, scope, &arrival, now);
+        }
+        let around = &mut self.store.around;
+        scopes.into_iter().for_each(|(scope, ..)| around.leave(scope));
+        resources.into_iter().for_each(|resource| around.leave_resource(resource));
+        self.make_room(now);
+    }
+
+    fn run(&mut self, run: Run<Facts>, scope: ScopeId, arrival: &Arrival, now: f64) {
+        let slot = match self.store.find(&run.id) {
+            Found::Waiting(slot) => slot,
+            Found::Decided(decided, memory) => return self.late(run, scope, decided, memory, now),
+            Found::Unknown => self.begin(run.id, arrival, now),
+        };
+        self.store.around.using(scope);
+        let Run { id, spans, bytes, has_root, facts, .. } = run;
+        let ingested = self.settings.span_ingest.then(|| facts.clone());
+        let piece = Piece { scope, spans: spans as u32, bytes };
+        let Some(trace) = self.store.append(slot, piece) else { return };
+        if trace.arrival != arrival.key {
+            trace.arrival = arrival.key;
+            trace.size += arrival.resource;
+        }
+        trace.size += arrival.size;
+        trace.last = arrival.times.map_or(now, |(_, last)| last);
+        trace.facts.add(facts, &self.probes);
+        let (size, spans) = (trace.size, trace.spans);
+        let due = trace.due as f64 * TICK;
+        let largest = self.settings.maximum_trace_size_bytes;
+        if largest > 0 && size > largest {
+            self.counts.too_large += 1;
+            self.finish(slot, Decision { outcome: Outcome::NotSampled, policy: None }, now);
+            return;
+        }
+        if let Some(mut facts) = ingested {
+            let times = std::mem::take(&mut facts.times);
+            let mut alone = Facts::default();
+            alone.add(Facts { times, ..facts }, &self.probes);
+            if let Some(decision) = self.policies.ingest(&id, spans, size, &alone, now) {
+                self.finish(slot, decision, now);
+            }
+            return;
+        }
+        let after_root = self.settings.decision_wait_after_root_received;
+        if has_root && after_root > 0.0 {
+            // Of a trace that moved here it is known that the root did not come later than the last span.
+            let since = arrival.times.map_or(now, |(_, last)| last);
+            if since + after_root < due {
+                self.store.schedule(slot, since + after_root);
+            }
+        }
+        if self.settings.decide_early
+            && let Some(trace) = self.store.trace(slot)
+        {
+            let subject = Subject { id: &id, spans: trace.spans, size: trace.size, facts: &trace.facts };
+            if let Some(decision) = self.policies.foresee(&subject) {
+                self.counts.early[Early::Certain as usize] += 1;
+                self.finish(slot, decision, now);
+            }
+        }
+    }
+
+    /// Begins a trace, for which others may have to make room.
+    fn begin(&mut self, id: TraceId, arrival: &Arrival, now: f64) -> Slot {
+        while self.store.waiting() + self.store.beside() >= self.settings.num_traces {
+            if !self.store.forget_beside() && !self.decide_oldest(Early::Traces, now) {
+                break;
+            }
+        }
+        self.counts.new_traces += u64::from(arrival.times.is_none());
+        let first = arrival.times.map_or(now, |(first, _)| first);
+        let slot = self.store.begin(id, first);
+        self.store.schedule(slot, first + self.settings.decision_wait);
+        slot
+    }
+
+    /// Spans of a trace that was decided about go its way.
+    fn late(&mut self, run: Run<Facts>, scope: ScopeId, decided: Decided, memory: Memory, now: f64) {
+        let spans = run.spans as u64;
+        match (memory, decided.sampled) {
+            (Memory::Sampled, _) => self.counts.cached_sampled += spans,
+            (Memory::NotSampled, _) => self.counts.cached_not_sampled += spans,
+            _ => {
+                self.counts.late += spans;
+                self.counts.late_ages.observe(now - decided.at);
+            }
+        }
+        if decided.sampled {
+            self.store.around.using(scope);
+            let chunks = self.store.write(vec![Piece { scope, spans: run.spans as u32, bytes: run.bytes }]);
+            self.leave(chunks);
+        } else {
+            self.counts.spans_dropped += spans;
+        }
+    }
+
+    /// Decides about the oldest traces until the bound is kept.
+    fn make_room(&mut self, now: f64) {
+        while self.bytes() > self.settings.max_bytes && self.decide_oldest(Early::Bytes, now) {}
+    }
+
+    fn decide_oldest(&mut self, early: Early, now: f64) -> bool {
+        let Some(slot) = self.store.oldest() else { return false };
+        self.counts.early[early as usize] += 1;
+        self.judge(slot, now);
+        true
+    }
+
+    /// Decides about some of the traces that are due, and says whether there are more.
+    pub fn decide(&mut self, now: f64, most: usize) -> bool {
+        let now = self.passes(now);
+        for _ in 0..most {
+            if self.is_full() {
+                // What would be sampled has nowhere to go.
+                return false;
+            }
+            let Some(slot) = self.store.pop_due(now) else { return false };
+            match self.grows_until(slot, now) {
+                Some(until) => self.store.schedule(slot, until),
+                None => self.judge(slot, now),
+            }
+        }
+        true
+    }
+
+    fn is_full(&self) -> bool {
+        !self.closed && (self.ready_bytes + self.leaving_bytes) * 2 > self.settings.max_bytes
+    }
+
+    /// Until when a trace that is due may wait, since it still grows.
+    fn grows_until(&mut self, slot: Slot, now: f64) -> Option<f64> {
+        let quiet = self.settings.decision_wait_after_last_span;
+        let trace = self.store.trace(slot).filter(|_| quiet > 0.0)?;
+        let until = (trace.last + quiet).min(trace.first + self.settings.max_decision_wait);
+        (until > now).then_some(until)
+    }
+
+    /// Decides about some of the traces that wait, and says whether there are more.
+    pub fn decide_all(&mut self, now: f64, most: usize) -> bool {
+        let now = self.passes(now);
+        (0..most).all(|_| self.decide_oldest(Early::Shutdown, now))
+    }
+
+    /// Gives up some of the traces that wait, and says how many spans that were.
+    pub fn discard(&mut self, most: usize) -> u64 {
+        let decided = Decided { sampled: false, policy: None, at: self.now };
+        let mut spans = 0;
+        for _ in 0..most {
+            let Some(slot) = self.store.oldest() else { break };
+            if let Some(trace) = self.store.decide(slot, decided, Memory::None) {
+                spans += trace.spans as u64;
+                self.store.discard(trace.pieces);
+            }
+        }
+        spans
+    }
+
+    /// Has the policies decide about a trace.
+    fn judge(&mut self, slot: Slot, now: f64) {
+        let Some(id) = self.store.id(slot) else { return };
+        let Some(trace) = self.store.trace(slot) else { return };
+        let decision = if self.settings.span_ingest {
+            Decision { outcome: Outcome::NotSampled, policy: None }
+        } else {
+            let subject = Subject { id: &id, spans: trace.spans, size: trace.size, facts: &trace.facts };
+            self.policies.decide(&subject, now)
+        };
+        self.finish(slot, decision, now);
+    }
+
+    fn finish(&mut self, slot: Slot, decision: Decision, now: f64) {
+        let sampled = decision.outcome == Outcome::Sampled;
+        *match decision.outcome {
+            Outcome::Sampled => &mut self.counts.sampled,
+            Outcome::NotSampled => &mut self.counts.not_sampled,
+            Outcome::Dropped => &mut self.counts.dropped,
+        } += 1;
+        let memory = match (sampled, self.settings.remember) {
+            (true, _) if self.settings.sampled_cache_size > 0 => Memory::Sampled,
+            (false, _) if self.settings.non_sampled_cache_size > 0 => Memory::NotSampled,
+            (_, true) => Memory::Beside,
+            (_, false) => Memory::None,
+        };
+        let decided = Decided { sampled, policy: decision.policy, at: now };
+        let Some(trace) = self.store.decide(slot, decided, memory) else { return };
+        self.counts.removal_ages.observe(now - trace.first);
+        if sampled {
+            let chunks = self.store.write(trace.pieces);
+            self.leave(chunks);
+        } else {
+            self.counts.spans_dropped += trace.spans as u64;
+            self.store.discard(trace.pieces);
+        }
+    }
+
+    fn leave(&mut self, chunks: Vec<Chunk>) {
+        for chunk in chunks {
+            self.ready_spans += chunk.spans;
+            self.ready_bytes += chunk.pinned;
+            self.ready.push_back(chunk);
+        }
+    }
+
+    pub fn next(&mut self) -> Option<SpanBatch> {
+        let (mut taken, mut spans, mut bytes) = (Vec::new(), 0, 0);
+        while let Some(chunk) = self.ready.front() {
+            let fits = spans + chunk.spans <= LEAVING_SPANS && bytes + chunk.data.len() <= LEAVING_BYTES;
+            if !fits && !taken.is_empty() {
+                break;
+            }
+            (spans, bytes) = (spans + chunk.spans, bytes + chunk.data.len());
+            taken.extend(self.ready.pop_front());
+        }
+        if taken.is_empty() {
+            return None;
+        }
+        let batch = SpanBatch::from_chunks(taken);
+        self.ready_spans -= batch.len();
+        self.ready_bytes -= batch.pinned();
+        self.leaving_bytes += batch.pinned();
+        Some(batch)
+    }
+
+    pub fn leaving(&mut self, bytes: isize) {
+        self.leaving_bytes = self.leaving_bytes.saturating_add_signed(bytes);
+    }
+
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// When to look again.
+    pub fn watch(&mut self) -> Option<f64> {
+        if !self.ready.is_empty() {
+            return Some(self.now);
+        }
+        let mut due = self.store.next_due();
+        if self.is_full() {
+            // Nobody tells when the next stage takes something again.
+            due = due.map(|due| due.max(self.now + TICK));
+        }
+        self.looks_at = due.unwrap_or(f64::INFINITY);
+        due
+    }
+
+    /// Whether the one who takes must look before he would.
+    pub fn wants_attention(&mut self) -> bool {
+        let due = self.store.next_due().unwrap_or(f64::INFINITY);
+        let wants = !self.ready.is_empty() || due < self.looks_at;
+        let rung = wants && self.looks_at > f64::NEG_INFINITY;
+        if rung {
+            self.looks_at = f64::NEG_INFINITY;
+        }
+        rung
+    }
+
+    pub fn spans(&self) -> usize {
+        self.store.spans() + self.ready_spans
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.store.bytes() + self.ready_bytes + self.leaving_bytes
+    }
+
+    /// Some of the traces that wait, which are not here any more.
+    pub fn give_up(&mut self, most: usize) -> Vec<Moving> {
+        let decided = Decided { sampled: false, policy: None, at: self.now };
+        let mut given = Vec::new();
+        for _ in 0..most {
+            let Some(slot) = self.store.oldest() else { break };
+            let Some(trace) = self.store.decide(slot, decided, Memory::None) else { break };
+            let batch = SpanBatch::from_chunks(self.store.write(trace.pieces));
+            given.push(Moving { first: trace.first, last: trace.last, batch });
+        }
+        given
+    }
+
+    /// What is remembered.
+    pub fn give_up_decisions(&mut self) -> Decisions {
+        let named =
+            |policy: Option<u16>| policy.map_or_else(String::new, |policy| self.policies.name(policy).to_owned());
+        self.store.decisions().map(|(id, decided, memory)| (*id, decided, memory, named(decided.policy))).collect()
+    }
+
+    /// Remembers what was decided elsewhere, as far as this one remembers.
+    pub fn remember(&mut self, decisions: Decisions) {
+        for (id, decided, _, policy) in decisions {
+            let memory = match (decided.sampled, self.settings.remember) {
+                (true, _) if self.settings.sampled_cache_size > 0 => Memory::Sampled,
+                (false, _) if self.settings.non_sampled_cache_size > 0 => Memory::NotSampled,
+                (_, true) if self.store.waiting() + self.store.beside() < self.settings.num_traces => Memory::Beside,
+                _ => Memory::None,
+            };
+            self.store.note(id, Decided { policy: self.policies.position(&policy), ..decided }, memory);
+        }
+    }
+}
+
+/// What is known of a run besides its spans.
+struct Arrival {
+    /// Names the batch and the resource.
+    key: u64,
+    /// Bytes of the resource.
+    resource: usize,
+    /// Bytes of the scope and the spans.
+    size: usize,
+    times: Option<(f64, f64)>,
+}
