@@ -15,7 +15,7 @@ import re
 import sys
 import textwrap
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -94,11 +94,20 @@ def _fenced(text: str) -> str:
     return re.sub(r"\n\n(?:    [^\n]*\n?|\n(?=    ))+", fence, text)
 
 
-def _rows(config_type: type[Config], prefix: str) -> Iterator[str]:
-    """Write a line for each option, those of nested sections behind their section."""
+def _rows(config_type: type[Config], prefix: str, around: Mapping[type, str] | None = None) -> Iterator[str]:
+    """Write a line for each option, those of nested sections behind their section.
+
+    `around` are the structs that enclose this one, with their places: what comes from one of them is described there.
+    """
+    around = around or {}
     texts = _docstrings(config_type)
     hints = get_type_hints(config_type, include_extras=True)
+    owners = {name: owner for owner in reversed(_owners(config_type)) for name in owner.__annotations__}
+    for place in dict.fromkeys(around[owner] for owner in owners.values() if owner in around):
+        yield f"| `{prefix}…` | | | The options of `{place.removesuffix('.')}` as well, but for those that hold others. |"
     for field in msgspec.structs.fields(config_type):
+        if owners.get(field.name) in around:
+            continue
         hint = hints[field.name]
         text = " ".join(texts.get(field.name, "").split()) + _notice(hint)
         path = prefix + field.encode_name
@@ -106,16 +115,20 @@ def _rows(config_type: type[Config], prefix: str) -> Iterator[str]:
         cells = (f"`{path}`", _type(hint), _default(field, inner), text)
         yield "".join(f"| {cell.replace('|', chr(92) + '|')} " for cell in cells) + "|"
         if inner:
-            yield from _rows(inner, f"{path}[]." if many else f"{path}.")
+            places = dict.fromkeys(_owners(config_type), prefix)
+            yield from _rows(inner, f"{path}[]." if many else f"{path}.", {**places, **around})
+
+
+def _owners(config_type: type[Config]) -> list[type[Config]]:
+    """Give a struct and those that it derives from."""
+    return [owner for owner in config_type.__mro__ if issubclass(owner, Config) and owner is not Config]
 
 
 @cache
 def _docstrings(config_type: type[Config]) -> dict[str, str]:
     """Read the docstrings of the fields of a struct and of those that it derives from."""
     found: dict[str, str] = {}
-    for owner in reversed(config_type.__mro__):
-        if not (isinstance(owner, type) and issubclass(owner, Config)) or owner is Config:
-            continue
+    for owner in reversed(_owners(config_type)):
         [definition] = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
         body = definition.body if isinstance(definition, ast.ClassDef) else []
         for field, text in itertools.pairwise(body):
