@@ -1,6 +1,7 @@
 """The typed face of the kernel. `tests/kernel` compares it with the real thing."""
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Self, final
 
 __all__ = [
@@ -351,6 +352,17 @@ class Traces:
         """Decide about some of the traces that wait, due or not, and say whether there may be more."""
     def discard(self) -> int:
         """Give up some of the traces that wait, and say how many spans that was; 0 when there are none."""
+    def save(self, path: str | PathLike[str]) -> tuple[int, int]:
+        """Write what waits and what is remembered into a file, and give how many traces and spans wait no more here.
+
+        Raises `OSError`, and nothing has changed then.
+        """
+    def restore(self, path: str | PathLike[str], now: float) -> tuple[int, int, int, bool] | None:
+        """Take up what `save` has written, and remove the file.
+
+        Gives how many traces and spans came back, how many spans were lost, and whether something was damaged; `None`
+        if there is no file. Raises `OSError`; a file that is none, or of another version, is put aside.
+        """
     def close(self) -> None:
         """Refuse from now on."""
     def watch(self) -> float | None:
@@ -364,6 +376,9 @@ class Traces:
     @property
     def spans_dropped(self) -> int:
         """Spans that were not sampled, ever."""
+    @property
+    def is_stressed(self) -> bool:
+        """Whether new traces are decided about by probability alone, since the bound is near."""
     @property
     def traces(self) -> int:
         """Traces that wait."""

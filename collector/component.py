@@ -89,6 +89,10 @@ class Host(Protocol):
     def left(self, key: str) -> Any:
         """What a component that is about to end leaves under this key, if any: see `Component.leaves`."""
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the collector stops, and not only some of its components."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:

@@ -94,6 +94,8 @@ def report(ledger: Ledger) -> None:
             f" filtered {account.filtered}, sampled out {account.sampled_out},"
             f" failed {name_reasons(account.all_failed)}, passed on {account.passed_on}"
         )
+        if account.saved:
+            log.info(f"pipelines::{pipeline}: saved {account.saved} spans for the next start")
     for id, out in ledger.exporters.items():
         log.info(
             f"exporters::{id}: was offered {out.offered} spans, delivered {out.delivered},"

@@ -44,14 +44,14 @@ class Keeping:
         member = self._running.members.get((pipeline, id)) if self._running else None
         return member if member and self._is_same(Kind.PROCESSOR, id) else None
 
-    def processor(self, pipeline: str, id: str) -> Processor | None:
-        """Give a processor that stands alone if it stays."""
+    def processor(self, pipeline: str, id: str, extensions: Mapping[str, Extension]) -> Processor | None:
+        """Give a processor that stands alone if it stays, beside the extensions of the new machine."""
         built: Iterable[tuple[str, Component]] = ()
         if self._running and self._is_same(Kind.PROCESSOR, id):
             built = self._running.processors.get(pipeline, ())
         for _, component in built:
             if isinstance(component, Processor) and component.settings.id == id and not component.is_stale:
-                return component
+                return component if self._has(component.references(), extensions) else None
         return None
 
     def receiver(self, id: str, extensions: Mapping[str, Extension]) -> Receiver | None:

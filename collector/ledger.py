@@ -6,6 +6,8 @@ Every span that was accepted ends in exactly one place, and these equations hold
     taken     = filtered + sampled out + failed + held in processors + passed on       per pipeline
     offered   = delivered + failed + held in the queue                                 per exporter
 
+Spans that a processor saves at the end of a run are counted as `saved` there, and as `restored` by the next one.
+
 Components count in their account, in plain integers; metrics, the status page and tests read them. A component
 that loses a span without naming a `Reason` has a bug.
 """
@@ -138,7 +140,7 @@ class ReceiverAccounts(Account):
 
 @dataclass(slots=True)
 class ProcessorAccount(Account):
-    """taken = filtered + sampled out + failed + held + passed on."""
+    """taken + restored = filtered + sampled out + failed + held + saved + passed on."""
 
     taken: int = 0
     filtered: int = 0
@@ -149,6 +151,10 @@ class ProcessorAccount(Account):
     """The last spans that were too large for the next stage."""
     held: Callable[[], int] = nothing_held
     """Asks the component how many spans it holds."""
+    saved: int = 0
+    """Spans that were held, and are on disk for the next run."""
+    restored: int = 0
+    """Spans that an earlier run has saved, and that came in besides those that were taken."""
 
     def abandon(self) -> int:
         """Book what is still held as lost at shutdown, and say how many spans that is."""
@@ -156,13 +162,14 @@ class ProcessorAccount(Account):
 
     def problem(self) -> str | None:
         """Say which equation does not hold, or `None`."""
-        ends = self.filtered + self.sampled_out + self.failed.total() + self.held() + self.passed_on
-        return None if self.taken == ends else f"took {self.taken} spans, but {ends} are accounted for: {self}"
+        ends = self.filtered + self.sampled_out + self.failed.total() + self.held() + self.saved + self.passed_on
+        came = self.taken + self.restored
+        return None if came == ends else f"took {came} spans, but {ends} are accounted for: {self}"
 
 
 @dataclass(slots=True)
 class PipelineAccount(Account):
-    """taken = filtered + sampled out + failed + held in processors + passed on."""
+    """taken + restored = filtered + sampled out + failed + held in processors + saved + passed on."""
 
     processors: list[ProcessorAccount] = field(default_factory=list)
     taken: int = 0
@@ -187,6 +194,16 @@ class PipelineAccount(Account):
         """Spans that were lost, in its processors or before."""
         return sum((account.failed for account in self.processors), self.failed)
 
+    @property
+    def saved(self) -> int:
+        """Spans that its processors have saved for the next run."""
+        return sum(account.saved for account in self.processors)
+
+    @property
+    def restored(self) -> int:
+        """Spans that its processors have from an earlier run."""
+        return sum(account.restored for account in self.processors)
+
     def held(self) -> int:
         """Say how many spans its processors hold."""
         return sum(account.held() for account in self.processors)
@@ -198,8 +215,9 @@ class PipelineAccount(Account):
 
     def problem(self) -> str | None:
         """Say which equation does not hold, or `None`."""
-        ends = self.passed_on + self.filtered + self.sampled_out + self.all_failed.total() + self.held()
-        return None if self.taken == ends else f"took {self.taken} spans, but {ends} are accounted for: {self}"
+        ends = self.passed_on + self.filtered + self.sampled_out + self.all_failed.total() + self.held() + self.saved
+        came = self.taken + self.restored
+        return None if came == ends else f"took {came} spans, but {ends} are accounted for: {self}"
 
 
 @dataclass(slots=True)

@@ -266,7 +266,7 @@ class _Builder:
 
     def _processor(self, pipeline: str, id: str, next: Consumer) -> Processor:
         """Give a processor that stands alone, before `next`."""
-        processor = self.keeping.processor(pipeline, id)
+        processor = self.keeping.processor(pipeline, id, self.machine.extensions)
         if processor is not None:
             self._shown(processor.settings.metrics)
             self.machine.connections.append(partial(setattr, processor, "next", next))
@@ -274,6 +274,7 @@ class _Builder:
             part = self.config.part(Kind.PROCESSOR, id)
             settings = self._settings(Kind.PROCESSOR, id, ProcessorAccount(), pipeline)
             processor = part.component(part.config, settings, next)
+            self._check_references(processor.references())
         self.machine.ledger.processors[pipeline, id] = processor.settings.account
         return processor
 
@@ -308,7 +309,8 @@ class _Builder:
         if durable and holds:
             self.machine.notices.append(
                 f"service::pipelines::{name}: {holds[0]} holds spans in memory before exporters::{durable[0]} has them"
-                " on disk: a crash loses them, although they were acknowledged. Use sending_queue::batch instead"
+                " on disk: a crash loses them, although they were acknowledged."
+                + (" Use sending_queue::batch instead" if holds[0].startswith("processors::batch") else "")
             )
 
     def _receiver(self, id: str) -> Receiver:

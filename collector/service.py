@@ -61,6 +61,8 @@ class Service:
         """Whether a component reported that it cannot go on."""
         self.reloads: Counter[str] = Counter(applied=0, refused=0)
         """What became of configurations that were to follow."""
+        self.is_stopping = False
+        """Whether it shuts down."""
         self._shutdown_timeout = shutdown_timeout
         self._started: set[Startable] = set()
         self._ready = False
@@ -230,6 +232,7 @@ class Service:
     async def shutdown(self) -> None:
         """Stop everything that was started, front to back, within the deadline. Books what is left as lost."""
         log.info("Starting shutdown...")
+        self.is_stopping = True
         parts, drain = stages(self.machine), self._drain(self._hurry)
         for extension in self.machine.extensions.values():
             extension.not_ready()
@@ -284,6 +287,10 @@ class _MachineHost:
     def left(self, key: str) -> Any:
         left = self._leavings.get(key)
         return left() if left else None
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._service.is_stopping
 
 
 class _Waiting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 
 from collector._kernel import Journal
 from collector.component import Extension
@@ -30,6 +31,10 @@ class Storage(Extension):
 
         It comes with what an earlier run has left in it. Raises `StartError`.
         """
+
+    @abstractmethod
+    def file(self, owner: str) -> Path:
+        """Give the path of a file of a component's own, which is there if an earlier run has left it."""
 
     def is_place_of(self, owner: str, journal: Journal) -> bool:
         """Say whether this is the queue that `open` would give. Asked before the extension is started."""

@@ -243,6 +243,7 @@ class StubHost:
         self.extensions = dict(extensions or {})
         self.failures: list[tuple[str, BaseException]] = []
         self.leavings: dict[str, Any] = {}
+        self.is_stopping = False
 
     def extension(self, id: str) -> Extension | None:
         """Give the extension of this id."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from time import perf_counter
 
 from collector._kernel import Bell, StageCounts, Traces
@@ -35,6 +36,7 @@ class WaitingTraces:
         self._listening = False
         self._dropped = 0
         """Spans that were not sampled, and are booked."""
+        self._stressed = False
         self.latency = Histogram(_MILLISECONDS)
         """Milliseconds of the turns in which decisions are made."""
 
@@ -82,6 +84,33 @@ class WaitingTraces:
         self._account.sampled_out += dropped - self._dropped
         self._dropped = dropped
 
+    def restore(self, path: Path) -> None:
+        """Take up what an earlier run has saved. Blocks."""
+        try:
+            found = self.traces.restore(path, asyncio.get_running_loop().time())
+        except OSError as error:
+            self._logger.error(f"{path}: traces of an earlier run cannot be read: {error}")
+            return
+        if found is None:
+            return
+        traces, spans, lost, is_damaged = found
+        self._account.restored += spans + lost
+        self._account.failed[Reason.DAMAGED] += lost
+        if is_damaged:
+            self._logger.error(f"{path} is damaged: {lost} spans of an earlier run are lost")
+        self._logger.info(f"took up {traces} traces with {spans} spans of an earlier run")
+
+    def save(self, path: Path) -> None:
+        """Save what waits for the next run. Where that fails, it still waits. Blocks."""
+        self.traces.close()
+        try:
+            traces, spans = self.traces.save(path)
+        except OSError as error:
+            self._logger.error(f"{path}: traces cannot be saved, and are decided about instead: {error}")
+            return
+        self._account.saved += spans
+        self._logger.info(f"saved {traces} traces with {spans} spans for the next run")
+
     async def shutdown(self, *, discard: bool = False) -> None:
         """Decide about everything that waits, or discard it, and hand on what is left. What is cancelled is booked."""
         self.traces.close()
@@ -120,12 +149,25 @@ class WaitingTraces:
         while (batch := self.traces.next()) is not None:
             self._hand_on.put(batch)
         self._book_dropped()
+        self._say_stress()
         due_at = self.traces.watch()
         if self._timer and (due_at is None or due_at < self._timer.when()):
             self._timer.cancel()
             self._timer = None
         if self._timer is None and due_at is not None and self._listening:
             self._timer = asyncio.get_running_loop().call_at(due_at, self._ring)
+
+    def _say_stress(self) -> None:
+        if self.traces.is_stressed == self._stressed:
+            return
+        self._stressed = not self._stressed
+        if self._stressed:
+            self._logger.warning(
+                f"{self.traces.bytes} bytes are held, which is near max_bytes:"
+                " new traces are decided about by probability alone until there is room again"
+            )
+        else:
+            self._logger.warning("there is room again: new traces wait for their decision")
 
     def _ring(self) -> None:
         self._timer = None

@@ -104,7 +104,7 @@ def _rows(config_type: type[Config], prefix: str, around: Mapping[type, str] | N
     hints = get_type_hints(config_type, include_extras=True)
     owners = {name: owner for owner in reversed(_owners(config_type)) for name in owner.__annotations__}
     for place in dict.fromkeys(around[owner] for owner in owners.values() if owner in around):
-        yield f"| `{prefix}…` | | | The options of `{place.removesuffix('.')}` as well, but for those that hold others. |"
+        yield f"| `{prefix}…` | | | Also the options of `{place.removesuffix('.')}`, but for those that hold others. |"
     for field in msgspec.structs.fields(config_type):
         if owners.get(field.name) in around:
             continue

@@ -116,6 +116,10 @@ class FileStorageExtension(Storage):
                 raise StartError(f"cannot open {directory}: {error.strerror or error}") from error
             await asyncio.sleep(_PAUSE)
 
+    def file(self, owner: str) -> Path:
+        """Give the path of a file of a component's own, beside the directories of the queues."""
+        return Path(self.config.directory, f"{name_for(owner)}.saved")
+
     def is_place_of(self, owner: str, journal: Journal) -> bool:
         """Say whether this is the queue that `open` would give."""
         return Path(journal.directory) == self._directory(owner)

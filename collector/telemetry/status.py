@@ -40,6 +40,8 @@ def document(ledger: Ledger) -> Document:
                 "failed": _named(account.all_failed),
                 "held": account.held(),
                 "passed_on": account.passed_on,
+                "saved": account.saved,
+                "restored": account.restored,
                 "set_aside": [asdict(span) for processor in account.processors for span in processor.set_aside],
             }
             for id, account in ledger.pipelines.items()
@@ -79,6 +81,8 @@ def lines(status: Document) -> Iterator[str]:
             f"pipelines::{id}: taken {it['taken']} = filtered {it['filtered']} + sampled out {it['sampled_out']}"
             f" + failed {name_reasons(it['failed'])} + held {it['held']} + passed on {it['passed_on']}"
         )
+        if it["saved"] or it["restored"]:
+            yield f"    besides, restored from an earlier run {it['restored']}, saved for the next one {it['saved']}"
         yield from _set_aside(it)
     for id, it in status["exporters"].items():
         where = " on disk" if it["on_disk"] else ""

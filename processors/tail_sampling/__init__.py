@@ -20,12 +20,16 @@ now is kept and offered again; once half of `max_bytes` waits for the next stage
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import msgspec
 
-from collector.component import Consumer, Host, Processor, Settings
+from collector.component import Consumer, Host, Processor, Reference, Settings
 from collector.ledger import ProcessorAccount
 from collector.offload import Stage
 from collector.spans import SpanBatch
+from collector.storage import Storage
 from processors.tail_sampling.config import TailSamplingConfig
 from processors.tail_sampling.metrics import register
 from processors.waiting_traces import WaitingTraces
@@ -41,10 +45,21 @@ class TailSamplingProcessor(Processor):
     def __init__(self, config: TailSamplingConfig, settings: Settings[ProcessorAccount], next: Consumer) -> None:
         super().__init__(config, settings, next)
         self._waiting = WaitingTraces(self, settings, _kernel_settings(config))
+        self._host: Host | None = None
+        self._file: Path | None = None
         register(self._waiting, settings)
 
+    def references(self) -> Iterable[Reference]:
+        """Say which extension keeps traces from one run to the next."""
+        return [Reference("storage", self.config.storage, Storage)] if self.config.storage else []
+
     async def start(self, host: Host) -> None:
-        """Begin to decide."""
+        """Begin to decide, with what an earlier run has saved."""
+        self._host = host
+        storage = host.extension(self.config.storage) if self.config.storage else None
+        if isinstance(storage, Storage):
+            self._file = storage.file(f"processors::{self.settings.pipeline}.{self.settings.id}")
+            self._waiting.restore(self._file)
         self._waiting.start()
 
     async def consume(self, batch: SpanBatch) -> None:
@@ -60,7 +75,9 @@ class TailSamplingProcessor(Processor):
         return self._waiting.stage()
 
     async def shutdown(self) -> None:
-        """Decide about everything that waits."""
+        """Decide about everything that waits, or save it for the next run if the collector stops."""
+        if self._file and self._host and self._host.is_stopping:
+            self._waiting.save(self._file)
         await self._waiting.shutdown(discard=self.config.drop_pending_traces_on_shutdown)
 
 
@@ -80,5 +97,7 @@ def _kernel_settings(config: TailSamplingConfig) -> dict[str, object]:
         "span_ingest": config.sampling_strategy == "span-ingest",
         "decide_early": config.decide_early,
         "sample_on_first_match": config.sample_on_first_match,
+        "record_policy": config.record_policy,
+        "stress": msgspec.to_builtins(config.stress) if config.stress else None,
         "policies": msgspec.to_builtins(config.policies),
     }

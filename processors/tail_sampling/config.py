@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from collector.config.types import Config, Duration, FieldError, NonNegativeInt, PositiveInt
+from collector.config.types import Config, Duration, FieldError, NonNegativeInt, PositiveInt, Section
 from processors.tail_sampling.policies import Policy
 
 
@@ -17,6 +17,34 @@ class DecisionCacheConfig(Config):
     """How many traces that were sampled; 0 is no cache."""
     non_sampled_cache_size: NonNegativeInt = 0
     """How many traces that were not; 0 is no cache."""
+
+
+class StressConfig(Config):
+    """Decide about new traces by probability alone while spans take nearly `max_bytes`.
+
+    This is what `probabilistic_sampler` does in mode `equalizing`: collectors agree, and the tracestate says how many
+    traces a sampled one stands for.
+    """
+
+    sampling_percentage: Annotated[float, Meta(gt=0, le=100)]
+    """The share of new traces that stays, in percent."""
+    activation_percentage: Annotated[float, Meta(gt=0, le=100)] = 90.0
+    """Begin when spans take so much of `max_bytes`, in percent."""
+    deactivation_percentage: Annotated[float, Meta(ge=0, le=100)] = 75.0
+    """End when they take less."""
+    minimum_duration: Duration = Duration.parse("10s")
+    """How long it lasts at least."""
+
+    def __post_init__(self) -> None:
+        """Check what the fields' types cannot say."""
+        if self.deactivation_percentage > self.activation_percentage:
+            raise FieldError(
+                "deactivation_percentage",
+                f"must be at most activation_percentage {self.activation_percentage:g},"
+                f" got {self.deactivation_percentage:g}",
+            )
+        if self.minimum_duration < 0:
+            raise FieldError("minimum_duration", f"must be 0 or more, got {self.minimum_duration}")
 
 
 class TailSamplingConfig(Config):
@@ -50,6 +78,14 @@ class TailSamplingConfig(Config):
     sampling_strategy: Literal["trace-complete", "span-ingest"] = "trace-complete"
     """`span-ingest` decides about each arrival of spans by itself: what is sampled or dropped then is so for good, and
     what nobody wanted when `decision_wait` is over is not sampled. `decide_early` is as fast, and sees all spans."""
+    record_policy: bool = False
+    """Write onto the spans of a sampled trace which policy sampled it, `sampling.policy`, and how many traces it stands
+    for, `sampling.weight`: one over the probability of being sampled. Rates count as if they let everything pass."""
+    stress: Section[StressConfig] = None
+    """What to do when the bound is near. Without it, the oldest traces are decided about early."""
+    storage: str | None = None
+    """The id of a `file_storage` extension: traces that wait when the collector stops are saved there, and wait on when
+    it starts again. Without it they are decided about when it stops. A crash loses them either way."""
     drop_pending_traces_on_shutdown: bool = False
     """Lose the traces that wait when the collector stops, instead of deciding about them. They are counted."""
     expected_new_traces_per_sec: Annotated[NonNegativeInt, Meta(description="without effect")] = 0
@@ -77,4 +113,8 @@ class TailSamplingConfig(Config):
         if not self.policies:
             raise FieldError("policies", "needs at least one policy: without any, every span would be dropped")
         if self.tail_storage is not None:
-            raise FieldError("tail_storage", "not supported: remove this line, traces wait in memory")
+            raise FieldError(
+                "tail_storage", "not supported: traces wait in memory, and storage saves them at a restart"
+            )
+        if self.storage is not None and self.drop_pending_traces_on_shutdown:
+            raise FieldError("storage", "cannot stand beside drop_pending_traces_on_shutdown: remove one of them")

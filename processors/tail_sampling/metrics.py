@@ -82,12 +82,24 @@ def register(waiting: WaitingTraces, settings: Settings[ProcessorAccount]) -> No
         "Traces that were decided about before their time, since there were too many or they took too much memory.",
         lambda counts: sum(counts.early[:2]),
     )
+    settings.metrics.register(
+        "spanmill_tail_sampling_stressed_traces",
+        MetricKind.COUNTER,
+        "Traces that were decided about by probability alone.",
+        lambda: [Sample(labels, waiting.traces.counts().stressed)],
+    )
     counter("traces_dropped_too_large", "Traces that grew too large.", lambda counts: counts.too_large)
     settings.metrics.register(
         f"{_PREFIX}_sampling_traces_on_memory",
         MetricKind.GAUGE,
         "Traces that wait, and those whose decision is remembered beside them.",
         lambda: [Sample(labels, waiting.traces.on_memory)],
+    )
+    settings.metrics.register(
+        "spanmill_tail_sampling_stressed",
+        MetricKind.GAUGE,
+        "1 while new traces are decided about by probability alone.",
+        lambda: [Sample(labels, int(waiting.traces.is_stressed))],
     )
     settings.metrics.register(
         "spanmill_tail_sampling_held_bytes",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
+from dataclasses import asdict
 
 import click
 
-from testbed.bench import kernel
+from testbed.bench import kernel, traces
 from testbed.machine import processor
 
 
@@ -28,11 +29,12 @@ def main(as_json: bool) -> None:
     }
     if as_json:
         figures = {title.partition(",")[0].lower(): kernel.as_json(table) for title, table in tables.items()}
-        print(json.dumps({"machine": machine, **figures}, indent=2))
+        print(json.dumps({"machine": machine, **figures, "traces": asdict(traces.measure())}, indent=2))
         return
     print(*(f"{name}: {value}" for name, value in machine.items()), sep=", ")
     for title, table in tables.items():
         print("\n" + kernel.table(table, title))
+    print("\n" + traces.table(traces.measure()))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 pub use self::attributes::{AttributesOp, AttributesSettings, ResourceOp, ResourceSettings};
 pub use self::filter::{ConditionList, ErrorMode, FilterOp, FilterSettings};
 pub use self::matching::{MatchSettings, Matcher};
-pub use self::probabilistic_sampler::{SamplerOp, SamplerSettings};
+pub use self::probabilistic_sampler::{SamplerMode, SamplerOp, SamplerSettings};
 pub use self::redaction::{RedactionOp, RedactionSettings};
 pub use self::span::{SpanOp, SpanSettings};
 pub use self::transform::{TransformOp, TransformSettings};

@@ -1,5 +1,7 @@
 //! `Traces`: traces that wait for a decision, as Python sees them.
 
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -48,6 +50,19 @@ impl Traces {
         guarded(py, usize::MAX, || self.0.take_over(&other.0, now))
     }
 
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<(u64, u64)> {
+        let saved = guarded(py, usize::MAX, || self.0.save(&path))??;
+        Ok((saved.traces, saved.spans))
+    }
+
+    fn restore(&self, py: Python<'_>, path: PathBuf, now: f64) -> PyResult<Option<(u64, u64, u64, bool)>> {
+        match guarded(py, usize::MAX, || self.0.restore(&path, now))? {
+            Ok(found) => Ok(Some((found.traces, found.spans, found.lost, found.is_damaged))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn close(&self) {
         self.0.close();
     }
@@ -79,6 +94,11 @@ impl Traces {
     #[getter]
     fn spans_dropped(&self) -> u64 {
         self.0.spans_dropped()
+    }
+
+    #[getter]
+    fn is_stressed(&self) -> bool {
+        self.0.is_stressed()
     }
 
     #[getter]

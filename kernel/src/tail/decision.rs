@@ -3,6 +3,7 @@
 use super::compile::{Compiled, Named};
 use super::facts::Facts;
 use super::policy::{Answer, Subject};
+use super::weight::{MAX_CELLS, Weights};
 use crate::traces::TraceId;
 
 /// What becomes of a trace.
@@ -49,15 +50,32 @@ pub struct Policies {
     drops: usize,
     /// Whether those behind the first that says yes are not asked.
     first_match: bool,
+    /// How sampled traces get their weights, if they do.
+    weights: Option<Weights>,
     /// One for each.
     pub tallies: Vec<Tally>,
 }
 
 impl Policies {
-    /// The policies, and without what is asked of spans.
+    /// The policies, without what is asked of spans.
     pub fn new(compiled: Compiled, first_match: bool) -> Self {
         let tallies = vec![Tally::default(); compiled.policies.len()];
-        Self { list: compiled.policies, drops: compiled.drops, first_match, tallies }
+        Self { list: compiled.policies, drops: compiled.drops, first_match, weights: None, tallies }
+    }
+
+    /// Has sampled traces weighed from now on, or says why that cannot be.
+    pub fn weigh(&mut self) -> Result<(), String> {
+        self.weights = Weights::of(self.list.iter().map(|named| &named.policy));
+        let enough = self.weights.is_some();
+        enough.then_some(()).ok_or_else(|| {
+            format!("weights cannot be told: the shares and salts of probabilistic policies make more than {MAX_CELLS} cases")
+        })
+    }
+
+    /// How many traces a sampled one stands for.
+    pub fn weight(&self, trace: &Subject<'_>) -> f64 {
+        let policies = self.list.iter().map(|named| &named.policy);
+        self.weights.as_ref().map_or(1.0, |weights| weights.weight(policies, trace))
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
@@ -116,21 +134,30 @@ impl Policies {
             return None;
         }
         let mut open = false;
+        let mut sampled = None;
         for (place, named) in others.iter().enumerate() {
             match named.policy.foresee(trace) {
                 Some(Answer::Sampled) => {
-                    let place = self.drops + place;
-                    self.tallies[place].count(Answer::Sampled);
-                    return Some(Decision { outcome: Outcome::Sampled, policy: Some(place as u16) });
+                    let is_random = self.weights.is_some() && named.policy.is_random();
+                    sampled = sampled.or(Some((self.drops + place, is_random)));
                 }
                 Some(_) => {}
                 None => open = true,
             }
         }
-        (!open).then(|| {
-            self.tallies.iter_mut().for_each(|tally| tally.count(Answer::NotSampled));
-            Decision { outcome: Outcome::NotSampled, policy: None }
-        })
+        match sampled {
+            // Who samples by chance leaves open how likely it was: others may still come to sample it for certain.
+            Some((_, true)) if open => None,
+            Some((place, _)) => {
+                self.tallies[place].count(Answer::Sampled);
+                Some(Decision { outcome: Outcome::Sampled, policy: Some(place as u16) })
+            }
+            None if open => None,
+            None => {
+                self.tallies.iter_mut().for_each(|tally| tally.count(Answer::NotSampled));
+                Some(Decision { outcome: Outcome::NotSampled, policy: None })
+            }
+        }
     }
 
     /// Decides by the spans that just came, without the others. `None` if that is for others to say.

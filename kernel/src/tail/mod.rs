@@ -4,6 +4,7 @@
 //! trace ([`facts`]). So a decision ([`decision`]) looks at a few numbers and at no span, and can be made as soon as
 //! nothing can change it any more. Spans wait for it in a store ([`crate::traces`]), which [`sampler`] guards.
 
+pub mod annotate;
 pub mod bucket;
 pub mod compile;
 pub mod counts;
@@ -12,7 +13,11 @@ pub mod facts;
 pub mod policy;
 pub mod probes;
 pub mod sampler;
+mod saved;
 pub mod settings;
+pub mod snapshot;
 mod state;
+pub mod stress;
 #[cfg(test)]
 mod tests;
+pub mod weight;

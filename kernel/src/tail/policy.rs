@@ -147,15 +147,48 @@ impl Policy {
         }
     }
 
+    /// What it would say if hashes were what `hash` gives for their state, and rates let everything pass.
+    pub fn would(&self, trace: &Subject<'_>, hash: &dyn Fn(u64) -> u64) -> Answer {
+        let all = |policies: &[Self], agreed| {
+            let answers = policies.iter().map(|policy| policy.would(trace, hash));
+            answers.into_iter().find(|answer| matches!(answer, Answer::NotSampled | Answer::Error)).unwrap_or(agreed)
+        };
+        match self {
+            Self::Probabilistic { state, limit } => yes(limit.is_some_and(|limit| hash(*state) <= limit)),
+            Self::Limit { .. } => Answer::Sampled,
+            Self::And(policies) => all(policies, Answer::Sampled),
+            Self::Drop(policies) => all(policies, Answer::Dropped),
+            Self::Not(policy) => not(policy.would(trace, hash)),
+            Self::Composite(composite) => {
+                let answers = composite.parts.iter().map(|part| part.policy.would(trace, hash));
+                answers.into_iter().find(|answer| *answer != Answer::NotSampled).unwrap_or(Answer::NotSampled)
+            }
+            fixed => fixed.foresee(trace).unwrap_or_else(|| fixed.at_the_end(trace)),
+        }
+    }
+
+    /// The policies that it consists of.
+    pub fn parts(&self) -> Box<dyn Iterator<Item = &Self> + '_> {
+        match self {
+            Self::And(policies) | Self::Drop(policies) => Box::new(policies.iter()),
+            Self::Not(policy) => Box::new(std::iter::once(&**policy)),
+            Self::Composite(composite) => Box::new(composite.parts.iter().map(|part| &part.policy)),
+            _ => Box::new(std::iter::empty()),
+        }
+    }
+
+    /// Whether a hash has a say in it.
+    pub fn is_random(&self) -> bool {
+        matches!(self, Self::Probabilistic { .. }) || self.parts().any(Self::is_random)
+    }
+
     /// Whether what it says depends on what it was asked before, or on what may still come.
     pub fn is_stateful(&self) -> bool {
         match self {
             Self::Always | Self::Found { .. } | Self::Probabilistic { .. } => false,
             Self::SpanCount { max, .. } => max.is_some(),
             Self::Number { .. } | Self::Limit { .. } => true,
-            Self::And(policies) | Self::Drop(policies) => policies.iter().any(Self::is_stateful),
-            Self::Not(policy) => policy.is_stateful(),
-            Self::Composite(composite) => composite.parts.iter().any(|part| part.policy.is_stateful()),
+            Self::And(_) | Self::Drop(_) | Self::Not(_) | Self::Composite(_) => self.parts().any(Self::is_stateful),
         }
     }
 }

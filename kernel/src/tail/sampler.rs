@@ -1,5 +1,8 @@
 //! Where traces wait for a decision. Several threads may offer spans; one has traces decided and takes what leaves.
 
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
@@ -9,8 +12,11 @@ use super::counts::Counts;
 use super::decision::{Policies, Tally};
 use super::facts::Facts;
 use super::probes::Probes;
+use super::saved;
 use super::settings::PolicySettings;
+use super::snapshot::{Reader, Record, Totals};
 use super::state::State;
+use super::stress::{Stress, StressSettings};
 use crate::error::OptionError;
 use crate::plan::{NotTaken, Wake};
 use crate::rope::SpanBatch;
@@ -49,7 +55,21 @@ pub struct Settings {
     /// Whether traces are decided about as soon as nothing can change the decision.
     pub decide_early: bool,
     pub sample_on_first_match: bool,
+    /// Whether the spans of a sampled trace say which policy sampled it, and how many traces it stands for.
+    pub record_policy: bool,
+    pub stress: Option<StressSettings>,
     pub policies: Vec<PolicySettings>,
+}
+
+/// What a file of an earlier run has brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    pub traces: u64,
+    pub spans: u64,
+    /// Spans that could not be read.
+    pub lost: u64,
+    /// Whether something could not be read, decisions included.
+    pub is_damaged: bool,
 }
 
 pub struct Sampler {
@@ -65,14 +85,19 @@ impl Sampler {
             |errors: Vec<OptionError>| errors.into_iter().map(|error| error.within("policies")).collect::<Vec<_>>();
         let mut compiled = compile(std::mem::take(&mut settings.policies)).map_err(within)?;
         let probes = Arc::new(std::mem::take(&mut compiled.probes));
-        let policies = Policies::new(compiled, settings.sample_on_first_match);
+        let mut policies = Policies::new(compiled, settings.sample_on_first_match);
         if settings.span_ingest
             && let Some(name) = policies.stateful()
         {
             let message = format!("span-ingest wants policies that depend on nothing else, and {name:?} does");
             return Err(within(vec![OptionError::new("", message)]));
         }
-        Ok(Self { state: Mutex::new(State::new(settings, policies, probes.clone())), probes, wake })
+        if settings.record_policy {
+            policies.weigh().map_err(|message| vec![OptionError::new("record_policy", message)])?;
+        }
+        let stress = settings.stress.as_ref().map(|stress| Stress::new(stress, settings.max_bytes)).transpose();
+        let stress = stress.map_err(|error| vec![error.within("stress")])?;
+        Ok(Self { state: Mutex::new(State::new(settings, policies, probes.clone(), stress)), probes, wake })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -142,8 +167,56 @@ impl Sampler {
                 self.state().receive(arrivals, now, Some((trace.first, trace.last)));
             }
         }
-        let decisions = other.state().give_up_decisions();
+        let decisions = other.state().decisions();
         self.state().remember(decisions);
+    }
+
+    /// Saves what waits and what is remembered in a file. Traces that are saved do not wait here any more.
+    pub fn save(&self, path: &Path) -> io::Result<Totals> {
+        let draft = path.with_extension("new");
+        let mut state = self.state();
+        let totals = state.save(&draft)?;
+        fs::rename(&draft, path)?;
+        if let Some(directory) = path.parent() {
+            File::open(directory)?.sync_all()?;
+        }
+        while state.discard(TURN) > 0 {}
+        Ok(totals)
+    }
+
+    /// Takes up what an earlier run has saved, which is not in the file any more.
+    ///
+    /// `NotFound` if there is nothing, `InvalidData` if that is no such file, which is put aside then.
+    pub fn restore(&self, path: &Path, now: f64) -> io::Result<Restored> {
+        let mut reader = Reader::open(path).inspect_err(|error| {
+            if error.kind() == io::ErrorKind::InvalidData {
+                let _ = fs::rename(path, path.with_extension("unreadable"));
+            }
+        })?;
+        let mut restored = Restored::default();
+        while let Some(record) = reader.read()? {
+            match record {
+                Record::Trace { body, .. } => match saved::read_trace(body) {
+                    Some((ages, batch)) => {
+                        restored.traces += 1;
+                        restored.spans += batch.len() as u64;
+                        let arrivals = Arrivals::<Facts>::sort(&batch, &*self.probes);
+                        let times = (now - ages.0, now - ages.1);
+                        self.state().receive(arrivals, now, Some(times));
+                    }
+                    None => reader.is_damaged = true,
+                },
+                Record::Decisions(body) => {
+                    let decisions = saved::read_decisions(&body, now);
+                    reader.is_damaged |= decisions.is_none();
+                    self.state().remember(decisions.unwrap_or_default());
+                }
+            }
+        }
+        restored.is_damaged = reader.is_damaged;
+        restored.lost = reader.totals.spans.saturating_sub(restored.spans);
+        fs::remove_file(path)?;
+        Ok(restored)
     }
 
     pub fn counts(&self) -> (Counts, Vec<(String, Tally)>) {
@@ -166,6 +239,11 @@ impl Sampler {
     pub fn on_memory(&self) -> usize {
         let state = self.state();
         state.store.waiting() + state.store.beside()
+    }
+
+    /// Whether new traces are decided about by probability alone, since the bound is near.
+    pub fn is_stressed(&self) -> bool {
+        self.state().is_stressed()
     }
 
     /// Spans that were not taken out yet.

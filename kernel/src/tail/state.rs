@@ -1,14 +1,20 @@
 //! The traces that wait, and the rules by which they are decided about. All of it is told the time.
 
 use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
+use super::annotate::annotate;
 use super::counts::{Counts, Early};
 use super::decision::{Decision, Outcome, Policies};
 use super::facts::Facts;
 use super::policy::Subject;
 use super::probes::Probes;
 use super::sampler::Settings;
+use super::saved;
+use super::snapshot::{Totals, Writer};
+use super::stress::Stress;
 use crate::plan::NotTaken;
 use crate::rope::{Chunk, SpanBatch};
 use crate::split::field_len;
@@ -22,6 +28,9 @@ use crate::traces::trace::Piece;
 /// The most of a batch that leaves: what a gRPC server takes in one message.
 const LEAVING_SPANS: usize = 8192;
 const LEAVING_BYTES: usize = 3584 << 10;
+
+/// Stands for the policy of what was decided about under stress.
+const UNDER_STRESS: u16 = u16::MAX;
 
 /// A trace that moves to another place.
 pub struct Moving {
@@ -37,6 +46,7 @@ pub struct State {
     settings: Settings,
     pub policies: Policies,
     probes: Arc<Probes>,
+    stress: Option<Stress>,
     pub store: Store<Facts>,
     pub counts: Counts,
     /// Spans that leave.
@@ -53,12 +63,13 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(settings: Settings, policies: Policies, probes: Arc<Probes>) -> Self {
+    pub fn new(settings: Settings, policies: Policies, probes: Arc<Probes>, stress: Option<Stress>) -> Self {
         Self {
             store: Store::new(settings.sampled_cache_size, settings.non_sampled_cache_size),
             settings,
             policies,
             probes,
+            stress,
             counts: Counts::default(),
             ready: VecDeque::new(),
             ready_spans: 0,
@@ -131,6 +142,7 @@ impl State {
         let slot = match self.store.find(&run.id) {
             Found::Waiting(slot) => slot,
             Found::Decided(decided, memory) => return self.late(run, scope, decided, memory, now),
+            Found::Unknown if self.lasts_stress(now) => return self.decide_by_chance(run, scope, now),
             Found::Unknown => self.begin(run.id, arrival, now),
         };
         self.store.around.using(scope);
@@ -206,12 +218,66 @@ impl State {
                 self.counts.late_ages.observe(now - decided.at);
             }
         }
+        let mut left = 0;
         if decided.sampled {
-            self.store.around.using(scope);
-            let chunks = self.store.write(vec![Piece { scope, spans: run.spans as u32, bytes: run.bytes }]);
-            self.leave(chunks);
-        } else {
-            self.counts.spans_dropped += spans;
+            let chunks = self.write_run(run, scope);
+            let chunks = self.marked(chunks, decided);
+            left = self.leave(chunks);
+        }
+        self.counts.spans_dropped += spans - left;
+    }
+
+    fn write_run(&mut self, run: Run<Facts>, scope: ScopeId) -> Vec<Chunk> {
+        self.store.around.using(scope);
+        self.store.write(vec![Piece { scope, spans: run.spans as u32, bytes: run.bytes }])
+    }
+
+    fn lasts_stress(&mut self, now: f64) -> bool {
+        let bytes = self.bytes();
+        self.stress.as_mut().is_some_and(|stress| stress.lasts(bytes, now))
+    }
+
+    pub fn is_stressed(&self) -> bool {
+        self.stress.as_ref().is_some_and(Stress::is_on)
+    }
+
+    /// Decides about a trace of which nothing is known, by its id.
+    fn decide_by_chance(&mut self, run: Run<Facts>, scope: ScopeId, now: f64) {
+        let (id, spans) = (run.id, run.spans as u64);
+        let decided = Decided { sampled: true, policy: Some(UNDER_STRESS), weight: 1.0, at: now };
+        let chunks = self.write_run(run, scope);
+        let chunks = self.marked(chunks, decided);
+        let left = self.leave(chunks);
+        let sampled = left > 0;
+        self.counts.new_traces += 1;
+        self.counts.stressed += 1;
+        *(if sampled { &mut self.counts.sampled } else { &mut self.counts.not_sampled }) += 1;
+        self.counts.spans_dropped += spans - left;
+        while self.store.waiting() + self.store.beside() >= self.settings.num_traces && self.store.forget_beside() {}
+        let memory = self.memory_for(sampled);
+        self.store.note(id, Decided { sampled, ..decided }, memory);
+    }
+
+    /// The spans of a sampled trace with what shall be written on them.
+    fn marked(&mut self, chunks: Vec<Chunk>, decided: Decided) -> Vec<Chunk> {
+        if decided.policy == Some(UNDER_STRESS) {
+            let Some(stress) = &self.stress else { return chunks };
+            return stress.sample(chunks);
+        }
+        match decided.policy {
+            Some(policy) if self.settings.record_policy => {
+                annotate(chunks, self.policies.name(policy), f64::from(decided.weight))
+            }
+            _ => chunks,
+        }
+    }
+
+    fn memory_for(&self, sampled: bool) -> Memory {
+        match (sampled, self.settings.remember) {
+            (true, _) if self.settings.sampled_cache_size > 0 => Memory::Sampled,
+            (false, _) if self.settings.non_sampled_cache_size > 0 => Memory::NotSampled,
+            (_, true) if self.store.waiting() + self.store.beside() < self.settings.num_traces => Memory::Beside,
+            _ => Memory::None,
         }
     }
 
@@ -264,7 +330,7 @@ impl State {
 
     /// Gives up some of the traces that wait, and says how many spans that were.
     pub fn discard(&mut self, most: usize) -> u64 {
-        let decided = Decided { sampled: false, policy: None, at: self.now };
+        let decided = Decided { sampled: false, policy: None, weight: 1.0, at: self.now };
         let mut spans = 0;
         for _ in 0..most {
             let Some(slot) = self.store.oldest() else { break };
@@ -296,17 +362,18 @@ impl State {
             Outcome::NotSampled => &mut self.counts.not_sampled,
             Outcome::Dropped => &mut self.counts.dropped,
         } += 1;
-        let memory = match (sampled, self.settings.remember) {
-            (true, _) if self.settings.sampled_cache_size > 0 => Memory::Sampled,
-            (false, _) if self.settings.non_sampled_cache_size > 0 => Memory::NotSampled,
-            (_, true) => Memory::Beside,
-            (_, false) => Memory::None,
+        // Whoever waited is remembered in the room that he had.
+        let memory = match self.memory_for(sampled) {
+            Memory::None if self.settings.remember => Memory::Beside,
+            memory => memory,
         };
-        let decided = Decided { sampled, policy: decision.policy, at: now };
+        let weight = if sampled && self.settings.record_policy { self.weigh(slot) } else { 1.0 };
+        let decided = Decided { sampled, policy: decision.policy, weight: weight as f32, at: now };
         let Some(trace) = self.store.decide(slot, decided, memory) else { return };
         self.counts.removal_ages.observe(now - trace.first);
         if sampled {
             let chunks = self.store.write(trace.pieces);
+            let chunks = self.marked(chunks, decided);
             self.leave(chunks);
         } else {
             self.counts.spans_dropped += trace.spans as u64;
@@ -314,12 +381,21 @@ impl State {
         }
     }
 
-    fn leave(&mut self, chunks: Vec<Chunk>) {
+    fn weigh(&mut self, slot: Slot) -> f64 {
+        let Some(id) = self.store.id(slot) else { return 1.0 };
+        let Some(trace) = self.store.trace(slot) else { return 1.0 };
+        self.policies.weight(&Subject { id: &id, spans: trace.spans, size: trace.size, facts: &trace.facts })
+    }
+
+    /// Lets spans leave, and says how many they are.
+    fn leave(&mut self, chunks: Vec<Chunk>) -> u64 {
+        let before = self.ready_spans;
         for chunk in chunks {
             self.ready_spans += chunk.spans;
             self.ready_bytes += chunk.pinned;
             self.ready.push_back(chunk);
         }
+        (self.ready_spans - before) as u64
     }
 
     pub fn next(&mut self) -> Option<SpanBatch> {
@@ -385,7 +461,7 @@ impl State {
 
     /// Some of the traces that wait, which are not here any more.
     pub fn give_up(&mut self, most: usize) -> Vec<Moving> {
-        let decided = Decided { sampled: false, policy: None, at: self.now };
+        let decided = Decided { sampled: false, policy: None, weight: 1.0, at: self.now };
         let mut given = Vec::new();
         for _ in 0..most {
             let Some(slot) = self.store.oldest() else { break };
@@ -396,8 +472,23 @@ impl State {
         given
     }
 
+    /// Writes what waits and what is remembered into a file.
+    pub fn save(&self, path: &Path) -> io::Result<Totals> {
+        let totals = Totals { traces: self.store.waiting() as u64, spans: self.store.spans() as u64 };
+        let mut file = Writer::create(path, totals)?;
+        for (_, trace) in self.store.iter() {
+            let batch = SpanBatch::from_chunks(self.store.copy(&trace.pieces));
+            file.trace(trace.spans, &saved::trace((self.now - trace.first, self.now - trace.last), &batch))?;
+        }
+        for decisions in self.decisions().chunks(saved::DECISIONS) {
+            file.decisions(&saved::decisions(decisions, self.now))?;
+        }
+        file.finish()?;
+        Ok(totals)
+    }
+
     /// What is remembered.
-    pub fn give_up_decisions(&mut self) -> Decisions {
+    pub fn decisions(&self) -> Decisions {
         let named =
             |policy: Option<u16>| policy.map_or_else(String::new, |policy| self.policies.name(policy).to_owned());
         self.store.decisions().map(|(id, decided, memory)| (*id, decided, memory, named(decided.policy))).collect()
@@ -406,12 +497,7 @@ impl State {
     /// Remembers what was decided elsewhere, as far as this one remembers.
     pub fn remember(&mut self, decisions: Decisions) {
         for (id, decided, _, policy) in decisions {
-            let memory = match (decided.sampled, self.settings.remember) {
-                (true, _) if self.settings.sampled_cache_size > 0 => Memory::Sampled,
-                (false, _) if self.settings.non_sampled_cache_size > 0 => Memory::NotSampled,
-                (_, true) if self.store.waiting() + self.store.beside() < self.settings.num_traces => Memory::Beside,
-                _ => Memory::None,
-            };
+            let memory = self.memory_for(decided.sampled);
             self.store.note(id, Decided { policy: self.policies.position(&policy), ..decided }, memory);
         }
     }

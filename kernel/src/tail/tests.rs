@@ -332,6 +332,154 @@ fn numbers_of_the_whole_trace() {
 }
 
 #[test]
+fn another_run_goes_on_where_the_one_before_has_ended() {
+    let path = std::env::temp_dir().join(format!("spanmill-{}-saved", std::process::id()));
+    let old = sampler(json!({}));
+    let many: Vec<Span> = (10..200).map(|trace| span(trace, "x")).collect();
+    old.offer(&spans(&many), 90.0).unwrap();
+    old.offer(&spans(&[span(1, "a"), span(2, "b").failed()]), 91.0).unwrap();
+    decide(&old, 101.1);
+    old.offer(&spans(&[span(3, "c"), span(4, "d").failed()]), 104.0).unwrap();
+    old.offer(&spans(&[span(3, "e").failed()]), 107.0).unwrap();
+    old.decide(107.0);
+    let saved = old.save(&path).unwrap();
+    assert_eq!((saved.traces, saved.spans, old.traces(), old.spans()), (2, 3, 0, 0));
+
+    // The clock of another run begins anywhere.
+    let new = sampler(json!({}));
+    let restored = new.restore(&path, 5.0).unwrap();
+    assert_eq!((restored.traces, restored.spans, restored.lost, restored.is_damaged), (2, 3, 0, false));
+    assert!(!path.exists());
+    new.offer(&spans(&[span(1, "f").failed(), span(2, "g"), span(3, "h")]), 6.0).unwrap();
+    assert_eq!(left(&new), ["g"], "decisions are remembered");
+    assert!(decide(&new, 11.9).is_empty());
+    assert_eq!(decide(&new, 12.1), ["c", "e", "h", "d"]);
+    assert_eq!(new.restore(&path, 20.0).unwrap_err().kind(), std::io::ErrorKind::NotFound);
+}
+
+#[test]
+fn what_is_damaged_on_disk_is_counted_and_the_rest_is_there() {
+    let path = std::env::temp_dir().join(format!("spanmill-{}-damaged", std::process::id()));
+    let old = sampler(json!({}));
+    old.offer(&spans(&(0..50).map(|trace| span(trace, "a").failed()).collect::<Vec<_>>()), 0.0).unwrap();
+    old.save(&path).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let new = sampler(json!({}));
+    let restored = new.restore(&path, 5.0).unwrap();
+    assert_eq!((restored.spans, restored.lost, restored.is_damaged), (49, 1, true));
+    std::fs::write(&path, b"rubbish").unwrap();
+    assert_eq!(new.restore(&path, 5.0).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+    let aside = path.with_extension("unreadable");
+    assert!(!path.exists() && std::fs::remove_file(aside).is_ok());
+    assert!(old.save(std::path::Path::new("/nowhere/at/all")).is_err());
+    assert_eq!(new.traces(), 49);
+}
+
+/// What the spans that leave have as these attributes.
+fn marks(sampler: &Sampler) -> Vec<String> {
+    let mut marks = Vec::new();
+    while let Some(batch) = sampler.next() {
+        marks.extend(lines(&batch).into_iter().map(|line| line[line.find('{').unwrap()..].to_owned()));
+    }
+    marks
+}
+
+#[test]
+fn sampled_spans_say_which_policy_sampled_them_and_how_many_they_stand_for() {
+    let policies = json!([
+        {"name": "errors", "type": "status_code", "status_code": {"status_codes": ["ERROR"]}},
+        {"name": "half", "type": "probabilistic", "probabilistic": {"sampling_percentage": 50}},
+    ]);
+    let sampler = sampler(json!({"policies": policies, "record_policy": true}));
+    let others = (2..60).map(|trace| span(trace, "b"));
+    sampler.offer(&spans(&std::iter::once(span(1, "a").failed()).chain(others).collect::<Vec<_>>()), 0.0).unwrap();
+    while sampler.decide(11.0) {}
+    let found = marks(&sampler);
+    assert_eq!(found[0], "{sampling.policy=errors,sampling.weight=Double(1.0)}");
+    assert!(found.len() > 10 && found.len() < 50);
+    assert!(found[1..].iter().all(|mark| mark == "{sampling.policy=half,sampling.weight=Double(2.0)}"));
+    sampler.offer(&spans(&[span(1, "f")]), 12.0).unwrap();
+    assert_eq!(marks(&sampler), [found[0].clone()], "late spans say the same");
+}
+
+#[test]
+fn weights_add_up_to_the_traces_that_there_were() {
+    let policies = json!([
+        {"name": "errors", "type": "status_code", "status_code": {"status_codes": ["ERROR"]}},
+        {"name": "some", "type": "probabilistic", "probabilistic": {"sampling_percentage": 10}},
+        {"name": "more", "type": "probabilistic", "probabilistic": {"sampling_percentage": 20, "hash_salt": "other"}},
+    ]);
+    let all = 40_000_u32;
+    let sampler = sampler(json!({
+        "policies": policies, "record_policy": true, "max_bytes": 1 << 30, "num_traces": 100_000, "decide_early": true}));
+    let mut weights = Vec::new();
+    for number in 0..all {
+        let mut one = span(0, "a").encode();
+        one[2..18]
+            .copy_from_slice(&u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes());
+        sampler.offer(&batch(resource_spans("s", &[&[one]])), 0.0).unwrap();
+        if number % 1000 == 0 {
+            while sampler.decide(11.0) {}
+        }
+        weights.extend(marks(&sampler));
+    }
+    while sampler.decide_all(1000.0) {}
+    weights.extend(marks(&sampler));
+    let weight = |mark: &String| mark[mark.find("Double(").unwrap() + 7..mark.len() - 2].parse::<f64>().unwrap();
+    let sum: f64 = weights.iter().map(weight).sum();
+    // A trace is sampled with probability p = 0.28 and then counts 1 / p: the sum deviates by sqrt(n (1 - p) / p), 321.
+    assert!((sum - f64::from(all)).abs() < 5.0 * 321.0, "{sum}");
+}
+
+#[test]
+fn near_the_bound_new_traces_are_decided_about_by_chance() {
+    let stress = json!({
+        "sampling_percentage": 50.0, "activation_percentage": 50.0, "deactivation_percentage": 25.0, "minimum_duration": 5.0});
+    let sampler = sampler(json!({"max_bytes": 40_000, "num_traces": 1000, "stress": stress}));
+    let mut offered = 0;
+    while !sampler.is_stressed() {
+        sampler.offer(&spans(&[span(offered, "a")]), 0.0).unwrap();
+        offered += 1;
+    }
+    assert!(sampler.bytes() < 22_000);
+    let (held, before) = (sampler.traces(), sampler.counts().0);
+    let random = |number: u8| {
+        let mut one = span(0, "b").encode();
+        let id = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835) | 1;
+        one[2..18].copy_from_slice(&id.to_be_bytes());
+        batch(resource_spans("s", &[&[one]]))
+    };
+    for number in 0..100 {
+        sampler.offer(&random(number), 1.0).unwrap();
+    }
+    let counts = sampler.counts().0;
+    assert_eq!((sampler.traces(), counts.stressed - before.stressed), (held, 100));
+    let sampled = counts.sampled - before.sampled;
+    assert!((25..=75).contains(&sampled), "{sampled}");
+    assert_eq!(sampled + counts.spans_dropped - before.spans_dropped, 100);
+    let mut kept = 0;
+    while let Some(batch) = sampler.next() {
+        crate::samples::visit(&batch.encode(), |_, _, span| assert_eq!(span.trace_state(), b"ot=th:8"));
+        kept += batch.len() as u64;
+        sampler.leaving(-(batch.pinned() as isize));
+    }
+    assert_eq!(kept, sampled);
+    // It is the same for later spans, also when it is over.
+    while sampler.decide(20.0) {}
+    sampler.offer(&spans(&[span(254, "c").failed()]), 20.0).unwrap();
+    assert!(!sampler.is_stressed());
+    let before = sampler.counts().0;
+    for number in 0..100 {
+        sampler.offer(&random(number), 21.0).unwrap();
+    }
+    let counts = sampler.counts().0;
+    assert_eq!((counts.late - before.late, counts.spans_dropped - before.spans_dropped), (100, 100 - sampled));
+}
+
+#[test]
 fn what_is_wrong_with_policies_is_said_with_its_place() {
     let errors = |policies: Json| {
         let settings = serde_json::from_value(json!({"policies": policies})).unwrap();

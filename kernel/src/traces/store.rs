@@ -21,6 +21,8 @@ pub struct Decided {
     pub sampled: bool,
     /// Which policy decided.
     pub policy: Option<u16>,
+    /// How many traces it stands for.
+    pub weight: f32,
     pub at: f64,
 }
 
@@ -253,6 +255,12 @@ impl<F: Default> Store<F> {
         chunks
     }
 
+    /// Pieces, written, which stay.
+    pub fn copy(&self, pieces: &[Piece]) -> Vec<Chunk> {
+        let again = |piece: &Piece| Piece { scope: piece.scope, spans: piece.spans, bytes: piece.bytes.clone() };
+        write(pieces.iter().map(again).collect(), &self.around)
+    }
+
     /// Gives up pieces.
     pub fn discard(&mut self, pieces: Vec<Piece>) {
         pieces.into_iter().for_each(|piece| self.around.leave(piece.scope));
@@ -318,7 +326,7 @@ mod tests {
     }
 
     fn decided(sampled: bool) -> Decided {
-        Decided { sampled, policy: None, at: 0.0 }
+        Decided { sampled, policy: None, weight: 1.0, at: 0.0 }
     }
 
     fn hold(store: &mut Store<()>, number: u8, bytes: usize) -> Slot {
