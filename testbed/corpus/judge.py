@@ -56,7 +56,7 @@ def _run(program: Path, cases: Sequence[Case], behind: Backend) -> tuple[list[Ou
             return [], {"refused": collector.reason}
         outcomes = []
         for index, (case, port) in enumerate(zip(cases, ports, strict=True)):
-            outcomes.append(_send(behind, index, case, port))
+            outcomes.append(_send(collector, behind, index, case, port))
             if not collector.running:
                 return [], {"crashed": True}
         return outcomes, None
@@ -86,7 +86,7 @@ def _configuration(cases: Sequence[Case], ports: Sequence[int], behind: Backend)
     }
 
 
-def _send(behind: Backend, index: int, case: Case, port: int) -> Outcome:
+def _send(collector: GoCollector, behind: Backend, index: int, case: Case, port: int) -> Outcome:
     """Send the span of a case, and say what became of it."""
     behind.arrived.pop(str(index), None)
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -94,6 +94,8 @@ def _send(behind: Backend, index: int, case: Case, port: int) -> Outcome:
         try:
             call(to_request(case.span).SerializeToString(), timeout=5)
         except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.UNAVAILABLE:
+                collector.wait(1)  # the connection goes first, and then the process
             return {"error": str(error.details())[:400]}
     arrived = ExportTraceServiceRequest()
     for request in behind.arrived.get(str(index), []):

@@ -61,6 +61,11 @@ class GoCollector:
         """Whether it has not ended."""
         return self._process.poll() is None
 
+    def wait(self, timeout: float) -> None:
+        """Give it time to end, if it is about to."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout)
+
     def stop(self, timeout: float = 120) -> int:
         """Ask it to end with SIGTERM, wait for that, and give its exit status. Raises `subprocess.TimeoutExpired`."""
         with contextlib.suppress(ProcessLookupError):
