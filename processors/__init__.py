@@ -4,6 +4,7 @@ FACTORIES: dict[str, str] = {
     "attributes": "processors.attributes:AttributesProcessor",
     "batch": "processors.batch:BatchProcessor",
     "filter": "processors.filter:FilterProcessor",
+    "gen_ai_cost": "processors.gen_ai_cost:GenAiCostProcessor",
     "groupbytrace": "processors.groupbytrace:GroupbytraceProcessor",
     "memory_limiter": "processors.memory_limiter:MemoryLimiterProcessor",
     "probabilistic_sampler": "processors.probabilistic_sampler:ProbabilisticSamplerProcessor",

@@ -111,12 +111,12 @@ def _rows(config_type: type[Config], prefix: str, around: Mapping[type, str] | N
         hint = hints[field.name]
         text = " ".join(texts.get(field.name, "").split()) + _notice(hint)
         path = prefix + field.encode_name
-        inner, many = _struct(hint)
+        inner, between = _struct(hint)
         cells = (f"`{path}`", _type(hint), _default(field, inner), text)
         yield "".join(f"| {cell.replace('|', chr(92) + '|')} " for cell in cells) + "|"
         if inner:
             places = dict.fromkeys(_owners(config_type), prefix)
-            yield from _rows(inner, f"{path}[]." if many else f"{path}.", {**places, **around})
+            yield from _rows(inner, f"{path}{between}", {**places, **around})
 
 
 def _owners(config_type: type[Config]) -> list[type[Config]]:
@@ -150,17 +150,17 @@ def _parts(hint: Any) -> Iterator[Any]:
         yield hint
 
 
-def _struct(hint: Any) -> tuple[type[Config] | None, bool]:
-    """Find the struct that an option holds, and whether it holds a list of them."""
+def _struct(hint: Any) -> tuple[type[Config] | None, str]:
+    """Find the struct that an option holds, one, a list or a map of them, and what stands before its own options."""
     for part in _parts(hint):
         if isinstance(part, type) and issubclass(part, Config):
-            return part, False
-        if get_origin(part) in {list, tuple}:
-            for item in get_args(part):
+            return part, "."
+        for origin, between in ((list, "[]."), (tuple, "[]."), (dict, ".*.")):
+            for item in get_args(part) if get_origin(part) is origin else ():
                 inner, _ = _struct(item)
                 if inner:
-                    return inner, True
-    return None, False
+                    return inner, between
+    return None, ""
 
 
 def _type(hint: Any) -> str:
@@ -202,6 +202,8 @@ def _default(field: msgspec.structs.FieldInfo, inner: type[Config] | None) -> st
         return f"`{str(value).lower()}`"
     if isinstance(value, (str, list, tuple, dict, frozenset)) and not value:
         return "none"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{item}`" if item != "" else '`""`' for item in value)
     return f"`{value}`"
 
 

@@ -84,7 +84,7 @@ def events(attributes: SearchStrategy[list[KeyValue]] | None = None) -> SearchSt
         Span.Event,
         time_unix_nano=UINT64,
         name=texts(("exception", "debug", "")),
-        attributes=attributes or key_values(max_size=3),
+        attributes=key_values(max_size=3) if attributes is None else attributes,
         dropped_attributes_count=st.sampled_from([0, 1, 300]),
     )
 
@@ -108,7 +108,7 @@ def spans(attributes: SearchStrategy[list[KeyValue]] | None = None) -> SearchStr
         kind=st.sampled_from(Span.SpanKind.values()),
         start_time_unix_nano=UINT64,
         end_time_unix_nano=UINT64,
-        attributes=attributes or key_values(),
+        attributes=key_values() if attributes is None else attributes,
         dropped_attributes_count=UINT32,
         events=st.lists(events(), max_size=2),
         dropped_events_count=st.sampled_from([0, 2]),
@@ -147,7 +147,7 @@ def requests(
     )
     resources = st.builds(
         Resource,
-        attributes=resource_attributes or key_values(max_size=4),
+        attributes=key_values(max_size=4) if resource_attributes is None else resource_attributes,
         dropped_attributes_count=st.sampled_from([0, 1]),
     )
     resource_spans = st.builds(

@@ -120,6 +120,21 @@ fn put_digits(out: &mut Vec<u8>, value: u64, count: usize) {
     }
 }
 
+/// The value of the member `key`: empty if there is none, `None` if the header does not follow the grammar, or names a
+/// member twice.
+pub fn member<'a>(header: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    let mut members: Vec<(&[u8], &[u8])> = Vec::new();
+    for member in header.split(|byte| *byte == b',').map(trim).filter(|member| !member.is_empty()) {
+        let (name, value) = cut(member, b'=')?;
+        let is_known = members.iter().any(|(other, _)| *other == name);
+        if members.len() == MAX_MEMBERS || is_known || !is_key(name) || !is_value(value) {
+            return None;
+        }
+        members.push((name, value));
+    }
+    Some(members.iter().find(|(name, _)| *name == key).map_or(&[][..], |(_, value)| value))
+}
+
 /// 1 to 14 hex digits; those that are missing at the end are zeros.
 fn hex(text: &[u8]) -> Result<u64, Unreadable> {
     if text.is_empty() || text.len() > DIGITS {
@@ -224,6 +239,15 @@ mod tests {
             &tenant,
         ] {
             assert_eq!(rewritten(header), Err(Unreadable), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_member_is_found_where_all_of_the_header_follows_the_grammar() {
+        assert_eq!(member(b"a=1, b=2", b"b"), Some(&b"2"[..]));
+        assert_eq!((member(b"a=1", b"b"), member(b"", b"b")), (Some(&b""[..]), Some(&b""[..])));
+        for header in ["a=1,b=2,a=3", "a=1,B=2", "a=1,b", "1a=1"] {
+            assert_eq!(member(header.as_bytes(), b"a"), None, "{header}");
         }
     }
 

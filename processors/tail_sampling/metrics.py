@@ -122,7 +122,7 @@ def register(waiting: WaitingTraces, settings: Settings[ProcessorAccount]) -> No
     settings.metrics.register(
         f"{_PREFIX}_sampling_trace_removal_age",
         MetricKind.HISTOGRAM,
-        "Seconds from the first span of a trace to its decision.",
+        "Seconds from the first span of a trace until nothing of it is in memory, its decision included.",
         lambda: [(labels, _histogram(waiting.traces.counts().removal_ages))],
     )
 

@@ -134,8 +134,8 @@ class OttlConditionConfig(Config):
     """Traces for which an OTTL condition is true."""
 
     error_mode: ErrorMode | None = None
-    """What becomes of a condition that cannot be evaluated. `ignore` and `silent`: it is false. `propagate`, and
-    without a value: the policy counts as failed for this trace, and others decide."""
+    """What becomes of a condition that cannot be evaluated. `ignore`, `silent`, and without a value: it is false.
+    `propagate`: the policy counts as failed for this trace, and others decide."""
     span: list[str] = []
     """Asked of each span. Any that is true samples."""
     spanevent: list[str] = []

@@ -19,7 +19,7 @@ from collector._kernel import Program, SpanBatch
 from collector.component import Kind
 from collector.config.loading import load
 from collector.testing import settings
-from testbed.bench import redaction, statements
+from testbed.bench import costs, redaction, statements
 from testbed.bench.payload import request
 
 CHAIN = Path(__file__).with_name("chain.yaml")
@@ -60,6 +60,7 @@ def measure() -> list[Figure]:
     batch = SpanBatch.decode(data)
     nothing = program(["filter/nothing"])
     chain = program(["filter", "attributes", "probabilistic_sampler"])
+    costing, calls = costs.program(), SpanBatch.decode(costs.calls(SPANS))
     text = batch.to_json()
     # The same text but for the ids, which protobuf's own JSON has in base64.
     protobuf_text = json_format.MessageToJson(ExportTraceServiceRequest.FromString(data), indent=None)
@@ -68,6 +69,8 @@ def measure() -> list[Figure]:
         "validating scan": lambda: SpanBatch.decode(data),
         "pass with nothing to change": lambda: nothing.run(batch),
         "filter + attributes + sampler": lambda: chain.run(batch),
+        "gen_ai_cost on other spans": lambda: costing.run(batch),
+        "gen_ai_cost on calls of models": lambda: costing.run(calls),
         "JSON to wire bytes": lambda: SpanBatch.from_json(text),
         "wire bytes to JSON": batch.to_json,
         "JSON to wire bytes in Python": lambda: json_format.Parse(

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod filter;
+mod gen_ai_cost;
 mod matching;
 mod probabilistic_sampler;
 mod redaction;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use self::attributes::{AttributesOp, AttributesSettings, ResourceOp, ResourceSettings};
 pub use self::filter::{ConditionList, ErrorMode, FilterOp, FilterSettings};
+pub use self::gen_ai_cost::{GenAiCostOp, GenAiCostSettings};
 pub use self::matching::{MatchSettings, Matcher};
 pub use self::probabilistic_sampler::{SamplerMode, SamplerOp, SamplerSettings};
 pub use self::redaction::{RedactionOp, RedactionSettings};
@@ -176,6 +178,7 @@ pub fn build<'de, D: Deserializer<'de>>(kind: &str, settings: D) -> Result<Arc<d
     Ok(match kind {
         "attributes" => Arc::new(AttributesOp::new(read(settings)?).map_err(one)?),
         "filter" => Arc::new(FilterOp::new(read(settings)?)?),
+        "gen_ai_cost" => Arc::new(GenAiCostOp::new(read(settings)?).map_err(one)?),
         "probabilistic_sampler" => Arc::new(SamplerOp::new(&read(settings)?).map_err(one)?),
         "redaction" => Arc::new(RedactionOp::new(read(settings)?)?),
         "resource" => Arc::new(ResourceOp::new(read(settings)?).map_err(one)?),

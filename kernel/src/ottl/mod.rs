@@ -36,7 +36,6 @@ pub use datum::Failure;
 pub use inference::{Place, infer};
 pub use item::Item;
 pub use parser::{parse_condition, parse_statement};
-pub use path::trace_state::member as trace_state_member;
 pub use predicate::Predicate;
 pub use problem::Problem;
 pub use statement::Statement;

@@ -12,8 +12,9 @@ use super::errors::all_of;
 use super::guarded;
 use super::plan::Bell;
 use crate::ops::read;
-use crate::tail::counts::{AGES, Ages, Counts};
+use crate::tail::counts::Counts;
 use crate::tail::sampler::Sampler;
+use crate::traces::ages::{AGES, Ages};
 
 #[pyclass(frozen, module = "collector._kernel")]
 pub struct Traces(pub Arc<Sampler>);

@@ -183,7 +183,7 @@ fn list(
 }
 
 fn found(probes: &mut Probes, probe: Probe, inverted: bool) -> Built {
-    Ok(Policy::Found { probe: probes.add(probe), inverted })
+    Ok(Policy::Found { probe: probes.add(probe), inverted, passes: false })
 }
 
 fn key(key: String) -> Result<Vec<u8>, Vec<OptionError>> {
@@ -192,16 +192,14 @@ fn key(key: String) -> Result<Vec<u8>, Vec<OptionError>> {
 
 fn latency(given: given::Latency, probes: &mut Probes) -> Built {
     let (above, most) = (given.threshold_ms, given.upper_threshold_ms);
-    if above < 0 {
-        return wrong("threshold_ms", format!("must be 0 or more, got {above}"));
-    }
     if most != 0 && most <= above {
         return wrong(
             "upper_threshold_ms",
             format!("must be more than threshold_ms {above}, or 0 for none, got {most}"),
         );
     }
-    found(probes, Probe::Duration { above, at_most: (most != 0).then_some(most) }, false)
+    let probe = probes.add(Probe::Duration { above, at_most: (most != 0).then_some(most) });
+    Ok(Policy::Found { probe, inverted: false, passes: most != 0 })
 }
 
 fn integer(given: given::NumericAttribute, probes: &mut Probes) -> Built {
@@ -290,8 +288,11 @@ fn rate(option: &str, rate: i64, burst: i64, cost: Cost) -> Built {
 
 fn span_count(given: &given::SpanCount) -> Built {
     let (min, max) = (given.min_spans, given.max_spans);
-    if min < 0 {
-        return wrong("min_spans", format!("must be 0 or more, got {min}"));
+    if !(0..=i64::from(i32::MAX)).contains(&min) {
+        return wrong("min_spans", format!("must be from 0 to {}, got {min}", i32::MAX));
+    }
+    if max > i64::from(i32::MAX) {
+        return wrong("max_spans", format!("must be at most {}, got {max}", i32::MAX));
     }
     if max != 0 && max < min.max(1) {
         return wrong("max_spans", format!("must be at least min_spans {min}, or 0 for no maximum, got {max}"));
@@ -327,7 +328,7 @@ fn conditions(given: &given::OttlCondition, probes: &mut Probes) -> Built {
     if span.iter().chain(&event).any(Predicate::reads_origin) {
         return wrong("span", "cannot ask who sent a request: a trace comes in many");
     }
-    let error_mode = given.error_mode.unwrap_or(ErrorMode::Propagate);
+    let error_mode = given.error_mode.unwrap_or(ErrorMode::Silent);
     found(probes, Probe::Conditions(Conditions { span, event, error_mode }), false)
 }
 

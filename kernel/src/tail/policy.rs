@@ -41,10 +41,11 @@ pub enum Cost {
 #[derive(Debug)]
 pub enum Policy {
     Always,
-    /// A probe has found something, or has not.
+    /// A probe has found something, or has not. What it finds may pass, when a later span makes too much of it.
     Found {
         probe: usize,
         inverted: bool,
+        passes: bool,
     },
     /// FNV-1a of the salt and the id is at most the limit. Below 0 there is no limit, nothing passes.
     Probabilistic {
@@ -111,7 +112,7 @@ impl Policy {
     pub fn foresee(&self, trace: &Subject<'_>) -> Option<Answer> {
         match self {
             Self::Always => Some(Answer::Sampled),
-            Self::Found { probe, inverted } => {
+            Self::Found { probe, inverted, .. } => {
                 if trace.facts.failed.has(*probe) {
                     Some(Answer::Error)
                 } else {
@@ -185,7 +186,8 @@ impl Policy {
     /// Whether what it says depends on what it was asked before, or on what may still come.
     pub fn is_stateful(&self) -> bool {
         match self {
-            Self::Always | Self::Found { .. } | Self::Probabilistic { .. } => false,
+            Self::Always | Self::Probabilistic { .. } => false,
+            Self::Found { passes, .. } => *passes,
             Self::SpanCount { max, .. } => max.is_some(),
             Self::Number { .. } | Self::Limit { .. } => true,
             Self::And(_) | Self::Drop(_) | Self::Not(_) | Self::Composite(_) => self.parts().any(Self::is_stateful),

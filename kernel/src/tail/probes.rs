@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use super::facts::{Facts, Total};
 use crate::ops::ErrorMode;
-use crate::ottl::{Predicate, Subject, trace_state_member};
+use crate::ottl::{Predicate, Subject};
 use crate::pattern::Pattern;
 use crate::traces::arrivals::Watch;
+use crate::tracestate;
 use crate::view::{Map, Needs, ResourceView, ScopeView, SpanView, Value};
 
 /// Which texts are meant.
@@ -161,7 +162,7 @@ impl Watch for Probes {
                 Probe::Status(codes) => matches!(span.status().code, code @ 0..8 if codes >> code & 1 == 1),
                 Probe::TraceState { key, values } => {
                     !span.trace_state().is_empty()
-                        && trace_state_member(span.trace_state(), key).is_some_and(|value| values.contains(value))
+                        && tracestate::member(span.trace_state(), key).is_some_and(|value| values.contains(value))
                 }
                 Probe::Flagged => span.flags() & 1 == 1,
                 Probe::Duration { .. } => false,

@@ -221,8 +221,9 @@ impl Sampler {
 
     pub fn counts(&self) -> (Counts, Vec<(String, Tally)>) {
         let state = self.state();
+        let counts = Counts { removal_ages: state.store.removal_ages.clone(), ..state.counts.clone() };
         let names = state.policies.names().map(str::to_owned);
-        (state.counts.clone(), names.zip(state.policies.tallies.iter().copied()).collect())
+        (counts, names.zip(state.policies.tallies.iter().copied()).collect())
     }
 
     /// Spans that were not sampled, ever.

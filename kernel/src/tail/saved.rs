@@ -52,7 +52,7 @@ pub fn read_decisions(body: &[u8], now: f64) -> Option<Decisions> {
         let (since, weight) = (age(&mut rest)?, age(&mut rest)?);
         let length = u16::from_le_bytes(take(&mut rest, 2)?.try_into().ok()?);
         let policy = String::from_utf8_lossy(take(&mut rest, usize::from(length))?).into_owned();
-        let decided = Decided { sampled, policy: None, weight: weight as f32, at: now - since };
+        let decided = Decided { sampled, policy: None, weight: weight as f32, age: 0.0, at: now - since };
         found.push((id, decided, Memory::Beside, policy));
     }
     Some(found)

@@ -1,6 +1,6 @@
 //! The traces that wait, and the rules by which they are decided about. All of it is told the time.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -31,6 +31,8 @@ const LEAVING_BYTES: usize = 3584 << 10;
 
 /// Stands for the policy of what was decided about under stress.
 const UNDER_STRESS: u16 = u16::MAX;
+
+const UNWANTED: Decision = Decision { outcome: Outcome::NotSampled, policy: None };
 
 /// A trace that moves to another place.
 pub struct Moving {
@@ -120,7 +122,8 @@ impl State {
             .iter()
             .map(|(resource, scope)| (around.enter(resources[*resource], *scope), scope.overhead(), *resource))
             .collect();
-        for run in arrivals.runs {
+        let mut alone = if self.settings.span_ingest { self.alone(&arrivals) } else { Vec::new() };
+        for (number, run) in arrivals.runs.into_iter().enumerate() {
             let (scope, overhead, resource) = scopes[run.scope];
             // As the Go collector counts: with the resource and the scope of each arrival.
             let size = field_len(overhead + run.bytes.len());
@@ -129,8 +132,9 @@ impl State {
                 resource: arrivals.resources[resource].overhead(),
                 size,
                 times,
+                alone: alone.get_mut(number).and_then(Option::take),
             };
-            self.run(run, scope, &arrival, now);
+            self.run(run, scope, arrival, now);
         }
         let around = &mut self.store.around;
         scopes.into_iter().for_each(|(scope, ..)| around.leave(scope));
@@ -138,16 +142,29 @@ impl State {
         self.make_room(now);
     }
 
-    fn run(&mut self, run: Run<Facts>, scope: ScopeId, arrival: &Arrival, now: f64) {
+    /// For the last run of each resource and trace, what is known of its spans in that resource alone.
+    fn alone(&self, arrivals: &Arrivals<'_, Facts>) -> Vec<Option<Facts>> {
+        let mut last: HashMap<(usize, TraceId), usize> = HashMap::new();
+        let mut found: Vec<Option<Facts>> = Vec::with_capacity(arrivals.runs.len());
+        for (number, run) in arrivals.runs.iter().enumerate() {
+            let (resource, _) = arrivals.scopes[run.scope];
+            let before = last.insert((resource, run.id), number).and_then(|before| found[before].take());
+            let mut facts = before.unwrap_or_default();
+            facts.add(run.facts.clone(), &self.probes);
+            found.push(Some(facts));
+        }
+        found
+    }
+
+    fn run(&mut self, run: Run<Facts>, scope: ScopeId, arrival: Arrival, now: f64) {
         let slot = match self.store.find(&run.id) {
             Found::Waiting(slot) => slot,
             Found::Decided(decided, memory) => return self.late(run, scope, decided, memory, now),
             Found::Unknown if self.lasts_stress(now) => return self.decide_by_chance(run, scope, now),
-            Found::Unknown => self.begin(run.id, arrival, now),
+            Found::Unknown => self.begin(run.id, &arrival, now),
         };
         self.store.around.using(scope);
         let Run { id, spans, bytes, has_root, facts, .. } = run;
-        let ingested = self.settings.span_ingest.then(|| facts.clone());
         let piece = Piece { scope, spans: spans as u32, bytes };
         let Some(trace) = self.store.append(slot, piece) else { return };
         if trace.arrival != arrival.key {
@@ -162,14 +179,13 @@ impl State {
         let largest = self.settings.maximum_trace_size_bytes;
         if largest > 0 && size > largest {
             self.counts.too_large += 1;
-            self.finish(slot, Decision { outcome: Outcome::NotSampled, policy: None }, now);
+            self.finish(slot, UNWANTED, now);
             return;
         }
-        if let Some(mut facts) = ingested {
-            let times = std::mem::take(&mut facts.times);
-            let mut alone = Facts::default();
-            alone.add(Facts { times, ..facts }, &self.probes);
-            if let Some(decision) = self.policies.ingest(&id, spans, size, &alone, now) {
+        if self.settings.span_ingest {
+            if let Some(alone) = arrival.alone
+                && let Some(decision) = self.policies.ingest(&id, spans, size, &alone, now)
+            {
                 self.finish(slot, decision, now);
             }
             return;
@@ -196,7 +212,7 @@ impl State {
     /// Begins a trace, for which others may have to make room.
     fn begin(&mut self, id: TraceId, arrival: &Arrival, now: f64) -> Slot {
         while self.store.waiting() + self.store.beside() >= self.settings.num_traces {
-            if !self.store.forget_beside() && !self.decide_oldest(Early::Traces, now) {
+            if !self.store.forget_beside(now) && !self.decide_oldest(Early::Traces, now) {
                 break;
             }
         }
@@ -244,7 +260,7 @@ impl State {
     /// Decides about a trace of which nothing is known, by its id.
     fn decide_by_chance(&mut self, run: Run<Facts>, scope: ScopeId, now: f64) {
         let (id, spans) = (run.id, run.spans as u64);
-        let decided = Decided { sampled: true, policy: Some(UNDER_STRESS), weight: 1.0, at: now };
+        let decided = Decided { sampled: true, policy: Some(UNDER_STRESS), weight: 1.0, age: 0.0, at: now };
         let chunks = self.write_run(run, scope);
         let chunks = self.marked(chunks, decided);
         let left = self.leave(chunks);
@@ -253,7 +269,7 @@ impl State {
         self.counts.stressed += 1;
         *(if sampled { &mut self.counts.sampled } else { &mut self.counts.not_sampled }) += 1;
         self.counts.spans_dropped += spans - left;
-        while self.store.waiting() + self.store.beside() >= self.settings.num_traces && self.store.forget_beside() {}
+        while self.store.waiting() + self.store.beside() >= self.settings.num_traces && self.store.forget_beside(now) {}
         let memory = self.memory_for(sampled);
         self.store.note(id, Decided { sampled, ..decided }, memory);
     }
@@ -330,7 +346,7 @@ impl State {
 
     /// Gives up some of the traces that wait, and says how many spans that were.
     pub fn discard(&mut self, most: usize) -> u64 {
-        let decided = Decided { sampled: false, policy: None, weight: 1.0, at: self.now };
+        let decided = Decided { sampled: false, policy: None, weight: 1.0, age: 0.0, at: self.now };
         let mut spans = 0;
         for _ in 0..most {
             let Some(slot) = self.store.oldest() else { break };
@@ -347,7 +363,7 @@ impl State {
         let Some(id) = self.store.id(slot) else { return };
         let Some(trace) = self.store.trace(slot) else { return };
         let decision = if self.settings.span_ingest {
-            Decision { outcome: Outcome::NotSampled, policy: None }
+            UNWANTED
         } else {
             let subject = Subject { id: &id, spans: trace.spans, size: trace.size, facts: &trace.facts };
             self.policies.decide(&subject, now)
@@ -362,15 +378,17 @@ impl State {
             Outcome::NotSampled => &mut self.counts.not_sampled,
             Outcome::Dropped => &mut self.counts.dropped,
         } += 1;
-        // Whoever waited is remembered in the room that he had.
         let memory = match self.memory_for(sampled) {
+            // As in the Go collector: arrivals that nobody wanted say nothing about later ones.
+            Memory::Beside if self.settings.span_ingest && decision == UNWANTED => Memory::None,
+            // Whoever waited is remembered in the room that he had.
             Memory::None if self.settings.remember => Memory::Beside,
             memory => memory,
         };
         let weight = if sampled && self.settings.record_policy { self.weigh(slot) } else { 1.0 };
-        let decided = Decided { sampled, policy: decision.policy, weight: weight as f32, at: now };
+        let age = self.store.trace(slot).map_or(0.0, |trace| now - trace.first);
+        let decided = Decided { sampled, policy: decision.policy, weight: weight as f32, age: age as f32, at: now };
         let Some(trace) = self.store.decide(slot, decided, memory) else { return };
-        self.counts.removal_ages.observe(now - trace.first);
         if sampled {
             let chunks = self.store.write(trace.pieces);
             let chunks = self.marked(chunks, decided);
@@ -461,7 +479,7 @@ impl State {
 
     /// Some of the traces that wait, which are not here any more.
     pub fn give_up(&mut self, most: usize) -> Vec<Moving> {
-        let decided = Decided { sampled: false, policy: None, weight: 1.0, at: self.now };
+        let decided = Decided { sampled: false, policy: None, weight: 1.0, age: 0.0, at: self.now };
         let mut given = Vec::new();
         for _ in 0..most {
             let Some(slot) = self.store.oldest() else { break };
@@ -512,4 +530,6 @@ struct Arrival {
     /// Bytes of the scope and the spans.
     size: usize,
     times: Option<(f64, f64)>,
+    /// Of the last run of a resource and trace, what is known of its spans in that resource alone.
+    alone: Option<Facts>,
 }

@@ -4,6 +4,7 @@
 //! ([`surroundings`]). A batch is sorted by trace before anything is locked ([`arrivals`]); a [`store`] knows each trace
 //! by its id, when it is due, and how much memory all of them take.
 
+pub mod ages;
 pub mod arrivals;
 pub mod ordered;
 pub mod store;

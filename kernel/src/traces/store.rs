@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::TraceId;
+use super::ages::Ages;
 use super::ordered::{Ordered, Slot};
 use super::surroundings::Surroundings;
 use super::trace::{Piece, Trace, write};
@@ -23,6 +24,8 @@ pub struct Decided {
     pub policy: Option<u16>,
     /// How many traces it stands for.
     pub weight: f32,
+    /// How old the trace was then.
+    pub age: f32,
     pub at: f64,
 }
 
@@ -74,6 +77,8 @@ pub struct Store<F> {
     bytes: usize,
     /// The most decisions in each of the caches.
     caches: [usize; 2],
+    /// How old traces were when they left memory, which is later than their decision if that was remembered.
+    pub removal_ages: Ages,
 }
 
 impl<F: Default> Store<F> {
@@ -87,6 +92,7 @@ impl<F: Default> Store<F> {
             spans: 0,
             bytes: 0,
             caches: [sampled, not_sampled],
+            removal_ages: Ages::default(),
         }
     }
 
@@ -202,6 +208,9 @@ impl<F: Default> Store<F> {
         let State::Waiting(trace) = std::mem::replace(&mut known.state, State::Decided(decided)) else { return None };
         self.spans -= trace.spans;
         self.bytes -= trace.held() + TRACE;
+        if memory != Memory::Beside {
+            self.removal_ages.observe(f64::from(decided.age));
+        }
         self.remember(slot, memory);
         Some(*trace)
     }
@@ -229,7 +238,11 @@ impl<F: Default> Store<F> {
     }
 
     /// Forgets the oldest decision that is remembered beside the traces that wait, if there is one.
-    pub fn forget_beside(&mut self) -> bool {
+    pub fn forget_beside(&mut self, now: f64) -> bool {
+        let first = self.known.first(BESIDE).and_then(|slot| self.known.get(slot));
+        if let Some(State::Decided(decided)) = first.map(|known| &known.state) {
+            self.removal_ages.observe(now - decided.at + f64::from(decided.age));
+        }
         self.forget_first(BESIDE)
     }
 
@@ -326,7 +339,7 @@ mod tests {
     }
 
     fn decided(sampled: bool) -> Decided {
-        Decided { sampled, policy: None, weight: 1.0, at: 0.0 }
+        Decided { sampled, policy: None, weight: 1.0, age: 0.0, at: 0.0 }
     }
 
     fn hold(store: &mut Store<()>, number: u8, bytes: usize) -> Slot {
@@ -400,9 +413,10 @@ mod tests {
             store.discard(trace.pieces);
         }
         assert_eq!((store.waiting(), store.beside()), (1, 2));
-        assert!(store.forget_beside());
+        assert!(store.forget_beside(5.0));
         assert!(!store.contains(&id(1)) && store.contains(&id(2)));
-        assert!(store.forget_beside() && !store.forget_beside());
+        assert!(store.forget_beside(7.0) && !store.forget_beside(9.0));
+        assert!((store.removal_ages.sum - 12.0).abs() < 1e-9);
         assert!(matches!(store.find(&id(3)), Found::Waiting(_)));
     }
 }

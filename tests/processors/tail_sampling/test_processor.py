@@ -185,7 +185,6 @@ async def test_shows_what_happens_by_the_names_of_the_go_collector() -> None:
         f'global_count_traces_sampled{{{common},sampled="true",decision="sampled"}} 2',
         f"new_trace_id_received{{{common}}} 2",
         f"sampling_traces_on_memory{{{common}}} 2",
-        f"sampling_trace_removal_age_count{{{common}}} 2",
     ]:
         assert f"otelcol_processor_tail_sampling_{line}" in shown
 

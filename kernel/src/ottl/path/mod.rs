@@ -3,7 +3,7 @@
 //! The paths that expressions can read and editors can write, one line each.
 
 mod request;
-pub mod trace_state;
+mod trace_state;
 mod write;
 
 use std::borrow::Cow;

@@ -7,13 +7,13 @@ use crate::ottl::datum::Datum;
 
 /// The member `key`: empty text if there is none, nil if that is no trace state.
 pub(in crate::ottl) fn read_member<'v>(state: &'v [u8], key: &[u8]) -> Datum<'v> {
-    member(state, key).map_or(Datum::Nil, |value| Datum::Text(Cow::Borrowed(value)))
-}
-
-/// The value of the member `key`: empty if there is none, `None` if that is no trace state.
-pub fn member<'v>(state: &'v [u8], key: &[u8]) -> Option<&'v [u8]> {
-    let members = members(state)?;
-    Some(members.iter().rev().find(|(name, _)| *name == key).map_or(&[][..], |(_, value)| value))
+    match members(state) {
+        Some(members) => {
+            let value = members.iter().rev().find(|(name, _)| *name == key).map_or(&[][..], |(_, value)| value);
+            Datum::Text(Cow::Borrowed(value))
+        }
+        None => Datum::Nil,
+    }
 }
 
 /// The state with this member in front, written without blanks. `None` where nothing changes: that is no trace state, or
