@@ -96,6 +96,7 @@ def write_requests(spec: LoadSpec, directory: Path) -> Requests:
         "filters": pipeline.filters,
         "sampling_percentage": pipeline.sampling_percentage,
         "hash_seed": 0,
+        "tail_sampling_percentage": pipeline.tail_sampling_percentage,
         "secrets": secrets,
     }
     path = directory / "plan.json"

@@ -20,6 +20,8 @@ class Pipeline:
     """Health checks are dropped."""
     sampling_percentage: float | None = None
     """The share of traces that is kept, by `probabilistic_sampler` with the seed 0."""
+    tail_sampling_percentage: float | None = None
+    """The share of traces that `tail_sampling` keeps by its policy `probabilistic`, besides those with errors."""
     removes_secrets: bool = False
     """From attributes, by key."""
     removes_prompt_secrets: bool = False
@@ -37,6 +39,12 @@ PIPELINES: dict[str, Pipeline] = {
             filters=True,
             sampling_percentage=50,
             removes_secrets=True,
+        ),
+        Pipeline(
+            "tail",
+            "tail_sampling after 2 s (errors, slow or large traces, two tenants, a tenth of the others), batch",
+            filters=True,
+            tail_sampling_percentage=10,
         ),
         Pipeline(
             "transform",

@@ -21,6 +21,9 @@ struct PlanFile {
     /// The share of traces that the pipeline keeps, in percent, by a probabilistic sampler in its mode `hash_seed`.
     sampling_percentage: Option<f32>,
     hash_seed: u32,
+    /// The share of traces without errors that the pipeline keeps, in percent, by a policy of `tail_sampling`; it keeps all
+    /// of the others.
+    tail_sampling_percentage: Option<f64>,
     /// Texts that must not arrive.
     secrets: Vec<String>,
 }
@@ -41,6 +44,7 @@ pub struct Plan {
     pub secrets: Vec<String>,
     filters: bool,
     sampler: Option<Sampler>,
+    tail_sampler: Option<TailSampler>,
 }
 
 impl Plan {
@@ -68,6 +72,7 @@ impl Plan {
             secrets: file.secrets,
             filters: file.filters,
             sampler: file.sampling_percentage.map(|percentage| Sampler::new(percentage, file.hash_seed)),
+            tail_sampler: file.tail_sampling_percentage.map(TailSampler::new),
         })
     }
 
@@ -88,16 +93,16 @@ impl Plan {
         if self.filters && found.health_check {
             return false;
         }
-        self.sampler.as_ref().is_none_or(|sampler| {
-            let first = span.sequence / self.spans_per_request * self.spans_per_request;
-            let trace = SpanNumber { sequence: first + u64::from(found.trace), ..span };
-            sampler.keeps(&self.key.trace_id(trace))
-        })
+        let first = span.sequence / self.spans_per_request * self.spans_per_request;
+        let trace = SpanNumber { sequence: first + u64::from(found.trace), ..span };
+        self.sampler.as_ref().is_none_or(|sampler| sampler.keeps(&self.key.trace_id(trace)))
+            && (found.failed
+                || self.tail_sampler.as_ref().is_none_or(|sampler| sampler.keeps(&self.key.trace_id(trace))))
     }
 
     /// How many spans of a request shall arrive once it was accepted.
     pub fn kept(&self, sender: u16, request: u64) -> u64 {
-        if !self.filters && self.sampler.is_none() {
+        if !self.filters && self.sampler.is_none() && self.tail_sampler.is_none() {
             return self.spans_per_request;
         }
         let first = request * self.spans_per_request;
@@ -128,6 +133,27 @@ impl Sampler {
     }
 }
 
+/// The decision of the policy `probabilistic` of the Go collector's `tail_sampling`, without a salt of its own: FNV-1a of 64
+/// bits over its salt and the trace id, against a limit.
+struct TailSampler {
+    limit: u64,
+}
+
+impl TailSampler {
+    fn new(percentage: f64) -> Self {
+        // For shares that are not tiny, this is what it comes to with more digits.
+        Self { limit: ((percentage / 100.0 * 2f64.powi(64)) as u64).saturating_sub(1) }
+    }
+
+    fn keeps(&self, trace_id: &[u8; 16]) -> bool {
+        let hash = b"default-hash-seed"
+            .iter()
+            .chain(trace_id)
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+        hash <= self.limit
+    }
+}
+
 #[cfg(test)]
 pub mod tests {
     use super::*;
@@ -142,6 +168,7 @@ pub mod tests {
             secrets: vec![],
             filters,
             sampler: percentage.map(|percentage| Sampler::new(percentage, 0)),
+            tail_sampler: None,
         }
     }
 
@@ -160,6 +187,19 @@ pub mod tests {
         assert!(kept.iter().all(|&kept| kept == 0 || kept == 10));
         let share = kept.iter().sum::<u64>() as f64 / 100_000.0;
         assert!((0.23..0.27).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn tail_samplers_keep_failed_traces_and_a_share_of_the_others() {
+        let mut plan = plan(10, false, None);
+        plan.tail_sampler = Some(TailSampler::new(25.0));
+        let kept: u64 = (0..10_000).map(|request| plan.kept(1, request)).sum();
+        assert!((23_000..27_000).contains(&kept) && kept % 10 == 0, "{kept}");
+        plan.templates[0].spans.iter_mut().for_each(|span| span.failed = true);
+        assert!((0..100).all(|request| plan.kept(1, request) == 10));
+        // Recorded from release 0.160.
+        let id: [u8; 16] = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736_u128.to_be_bytes();
+        assert_eq!([50.0, 64.0, 65.0].map(|percentage| TailSampler::new(percentage).keeps(&id)), [false, false, true]);
     }
 
     #[test]

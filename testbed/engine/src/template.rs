@@ -7,6 +7,8 @@
 //! The same request may be there in JSON, where hexadecimal ids have the same meaning behind a mark that JSON text has
 //! nowhere else, and a time is 19 digits.
 
+use std::collections::HashSet;
+
 use bytes::{BufMut, BytesMut};
 
 use crate::ids::{Key, SpanNumber};
@@ -32,6 +34,9 @@ enum Format {
 /// In front of a letter and digits: a trace id, a span id, the id of a parent in another service, or a time.
 const MARK: &[u8] = b"\x7f";
 
+/// The code of a status.
+const ERROR: u64 = 2;
+
 /// What is known of a span of a template.
 #[derive(Clone, Copy, Debug)]
 pub struct TemplateSpan {
@@ -40,6 +45,8 @@ pub struct TemplateSpan {
     pub ended_before: u64,
     /// Whether it is a probe that filters drop.
     pub health_check: bool,
+    /// Whether it, or another span of its trace, ended with an error.
+    pub failed: bool,
 }
 
 #[derive(Debug)]
@@ -58,6 +65,7 @@ impl Template {
                 trace: 0,
                 ended_before: 0,
                 health_check: health_checks.binary_search(&spans.len()).is_ok(),
+                failed: false,
             };
             while let Some(field) = span.next()? {
                 let mut note = |what| places.push((field.place as u32, what));
@@ -87,12 +95,15 @@ impl Template {
                             Ok(())
                         })?;
                     }
+                    15 => found.failed = field.message().find(3).is_some_and(|code| code.varint == ERROR),
                     _ => {}
                 }
             }
             spans.push(found);
             Ok(())
         })?;
+        let failed: HashSet<u32> = spans.iter().filter(|span| span.failed).map(|span| span.trace).collect();
+        spans.iter_mut().for_each(|span| span.failed = failed.contains(&span.trace));
         Ok(Self { data, places, format: Format::Protobuf, spans })
     }
 

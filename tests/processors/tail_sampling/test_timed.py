@@ -37,7 +37,7 @@ OTHERWISE: dict[str, str] = {
     "without room the newest wait for ever, without caches": "what was decided about makes room",
     "a trace that is too large is not sampled, and neither are its late spans": "schema URLs and the like count",
     "the shutdown drops what waits": "a gauge says what is, and there what was at the last tick",
-    "ingest forgets what it did not sample, without caches": "a gauge says what is, and there what was at the last tick",
+    "ingest forgets what it did not sample, without caches": "a gauge says what is, and there what was",
     "a rate in two shards has two whole bursts": "limits are never divided, and never doubled",
     "bytes": "a trace is as large as it came",
     "bytes with a burst of twice their size": "a trace is as large as it came",
