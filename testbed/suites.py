@@ -104,6 +104,16 @@ SUITES: dict[str, Suite] = {
             ("spanmill", "spanmill-tickets", "gocollector"),
         ),
         Suite(
+            "tail",
+            "tail_sampling beside the Go collector, in three minutes, and ten minutes at its bound",
+            (
+                *((replace(load("saturation", "tail", spans_per_request=size), seconds=6.0), 2) for size in (512, 20)),
+                *((load("steady", "tail", spans_per_request=size), 1) for size in (512, 20)),
+                (load("soak", "tail-bounded", "mixed"), 1),
+            ),
+            ("spanmill", "gocollector"),
+        ),
+        Suite(
             "transports",
             "gzip, TLS, HTTP and JSON, beside the Go collector, in five minutes",
             tuple(_transports()),
@@ -120,10 +130,11 @@ SUITES: dict[str, Suite] = {
         ),
         Suite(
             "chaos",
-            "restarts of the collector and of the backend and reloads under load, 20 each, 50 crashes, and an overload,"
-            " in a quarter of an hour",
+            "restarts of the collector and of the backend and reloads under load, 20 each, 50 crashes, an overload, and"
+            " restarts while traces wait, in a quarter of an hour",
             (
                 *((load(scenario, "chain"), 1) for scenario in ("restarts", "backend-restarts", "reloads")),
+                (load("restarts", "tail-bounded"), 1),
                 (load("crashes", "durable"), 1),
                 (_held_to_more(load("overload", "durable"), goodput=0.9, swing=1.3), 1),
             ),

@@ -47,6 +47,12 @@ PIPELINES: dict[str, Pipeline] = {
             tail_sampling_percentage=10,
         ),
         Pipeline(
+            "tail-bounded",
+            "the same decisions in 32 MiB, which are full before a trace has waited",
+            filters=True,
+            tail_sampling_percentage=10,
+        ),
+        Pipeline(
             "transform",
             "memory_limiter, transform with ten statements, batch",
             removes_secrets=True,
