@@ -11,7 +11,7 @@ from processors.tail_sampling.policies import Policy
 
 
 class DecisionCacheConfig(Config):
-    """Decisions that are remembered longer than their traces, 80 bytes of memory each."""
+    """Decisions that are remembered longer than their traces, 104 bytes of memory each."""
 
     sampled_cache_size: NonNegativeInt = 0
     """How many traces that were sampled; 0 is no cache."""
@@ -66,7 +66,8 @@ class TailSamplingConfig(Config):
     """The most traces in memory. Beyond it, the oldest of those that wait is decided about with what is there of it.
     Decisions without a cache are remembered as long as there is room beside the traces that wait."""
     max_bytes: PositiveInt = 512 << 20
-    """The most memory that spans take. Beyond it, the oldest traces are decided about with what is there of them."""
+    """The most memory that spans take, and decisions without a cache. Beyond it, decisions are forgotten down to an
+    eighth of it, and the oldest traces are decided about with what is there of them."""
     maximum_trace_size_bytes: NonNegativeInt = 0
     """A trace that grows beyond it is not sampled, and its spans go at once; 0 is no bound."""
     block_on_overflow: bool = False

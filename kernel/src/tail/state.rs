@@ -29,6 +29,9 @@ use crate::traces::trace::Piece;
 const LEAVING_SPANS: usize = 8192;
 const LEAVING_BYTES: usize = 3584 << 10;
 
+/// The part of the bound that decisions are remembered in where there is no room for more.
+const REMEMBERED_SHARE: usize = 8;
+
 /// Stands for the policy of what was decided about under stress.
 const UNDER_STRESS: u16 = u16::MAX;
 
@@ -297,9 +300,14 @@ impl State {
         }
     }
 
-    /// Decides about the oldest traces until the bound is kept.
+    /// Forgets decisions, or decides about the oldest traces, until the bound is kept.
     fn make_room(&mut self, now: f64) {
-        while self.bytes() > self.settings.max_bytes && self.decide_oldest(Early::Bytes, now) {}
+        while self.bytes() + self.store.bytes_beside() > self.settings.max_bytes {
+            let forgets = self.store.bytes_beside() > self.settings.max_bytes / REMEMBERED_SHARE;
+            if !(forgets && self.store.forget_beside(now)) && !self.decide_oldest(Early::Bytes, now) {
+                break;
+            }
+        }
     }
 
     fn decide_oldest(&mut self, early: Early, now: f64) -> bool {

@@ -217,6 +217,9 @@ fn memory_is_bounded_and_the_oldest_make_room() {
     let counts = sampler.counts().0;
     assert_eq!(counts.early[0] + counts.early[1] + sampler.traces() as u64, 200);
     assert!(counts.early[1] > 100);
+    // Decisions are remembered in what is left, and in an eighth where nothing is.
+    let remembered = (sampler.on_memory() - sampler.traces()) * 104;
+    assert!(sampler.bytes() + remembered <= 20_000 && remembered > 2000, "{remembered}");
 }
 
 #[test]

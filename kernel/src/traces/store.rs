@@ -16,6 +16,9 @@ pub const TICK: f64 = 0.1;
 /// due.
 const TRACE: usize = 320;
 
+/// Bytes of memory for a decision that is remembered: its place, and its entry in the index.
+const DECISION: usize = 104;
+
 /// What was decided about a trace.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decided {
@@ -321,6 +324,11 @@ impl<F: Default> Store<F> {
     /// Bytes of memory for the traces that wait.
     pub fn bytes(&self) -> usize {
         self.bytes + self.around.bytes()
+    }
+
+    /// Bytes of memory for what is remembered beside the traces that wait.
+    pub fn bytes_beside(&self) -> usize {
+        self.known.len(BESIDE) * DECISION
     }
 }
 
