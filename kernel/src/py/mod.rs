@@ -14,6 +14,7 @@ mod net;
 mod plan;
 mod program;
 mod queue;
+mod route;
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -65,6 +66,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<program::OpCounts>()?;
     module.add_class::<program::Pass>()?;
     module.add_class::<program::Program>()?;
+    module.add_class::<route::Router>()?;
     module.add_function(wrap_pyfunction!(compress::compress, module)?)?;
     Ok(())
 }

@@ -1,0 +1,161 @@
+//! What spans are routed by, and who owns what has that key.
+//!
+//! Attributes are looked for in the resource, then in the scope, then in the span. Those that are not found there
+//! count as empty, so every span has an owner. Where it takes a look into spans, the first span of a trace in its
+//! scope speaks for all of that trace there.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::ring::Ring;
+use crate::text::text;
+use crate::view::{Map, Needs, ResourceView, ScopeView, SpanView};
+use crate::wire::fields;
+
+/// What a span without a trace id is routed by.
+const NO_TRACE: [u8; 16] = [0; 16];
+
+const NEEDS: Needs = Needs { attributes: true, events: false, links: false, resource: false, scope: false };
+
+/// What spans are routed by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    TraceId,
+    /// `name=value|` for each of these names, as text.
+    Attributes(Vec<String>),
+}
+
+/// Values found so far, by their place among the names.
+type Found<'a> = Vec<Option<Cow<'a, [u8]>>>;
+
+/// Says who owns what, going down from resources to spans. What is above must have been asked about before.
+pub struct Owners<'a> {
+    key: &'a Key,
+    ring: &'a Ring,
+    away: &'a [usize],
+    resource: Found<'static>,
+    scope: Found<'static>,
+    /// Of the traces of this scope.
+    by_trace: HashMap<Vec<u8>, usize>,
+    /// The latest trace: mostly the next span is of the same one.
+    last: (&'a [u8], usize),
+    span: SpanView<'a>,
+    text: Vec<u8>,
+}
+
+impl<'a> Owners<'a> {
+    pub fn new(key: &'a Key, ring: &'a Ring, away: &'a [usize]) -> Self {
+        let mut owners = Self {
+            key,
+            ring,
+            away,
+            resource: Vec::new(),
+            scope: Vec::new(),
+            by_trace: HashMap::new(),
+            last: (&NO_TRACE, 0),
+            span: SpanView::default(),
+            text: Vec::new(),
+        };
+        owners.last.1 = owners.of(&NO_TRACE);
+        owners
+    }
+
+    /// Who owns this key.
+    fn of(&self, key: &[u8]) -> usize {
+        // A router is never without names.
+        self.ring.owner(key, self.away).unwrap_or_default()
+    }
+
+    /// Who owns all of a `ResourceSpans`, if that is clear from what stands before its scopes.
+    pub fn resource(&mut self, before: &'a [u8]) -> Option<usize> {
+        let Key::Attributes(names) = self.key else { return None };
+        let resource = ResourceView::decode(header(before), &[]);
+        self.resource.clear();
+        self.resource.extend(names.iter().map(|name| look(resource.attributes(), name)));
+        self.whole(&self.resource, names)
+    }
+
+    /// Who owns all of a `ScopeSpans`, if that is clear from what stands before its spans.
+    pub fn scope(&mut self, before: &'a [u8]) -> Option<usize> {
+        let Key::Attributes(names) = self.key else { return None };
+        let scope = ScopeView::decode(header(before), &[]);
+        self.by_trace.clear();
+        self.scope.clone_from(&self.resource);
+        for (found, name) in self.scope.iter_mut().zip(names) {
+            *found = found.take().or_else(|| look(scope.attributes(), name));
+        }
+        self.whole(&self.scope, names)
+    }
+
+    /// Who owns a span, or its trace.
+    pub fn span(&mut self, body: &'a [u8]) -> usize {
+        let id = fields(body).find(|field| field.number == 1).map_or(&[][..], |field| field.bytes);
+        let id = if id.is_empty() { &NO_TRACE } else { id };
+        match self.key {
+            Key::TraceId if id == self.last.0 => {}
+            Key::TraceId => self.last = (id, self.of(id)),
+            Key::Attributes(names) => return self.by_attributes(id, body, names),
+        }
+        self.last.1
+    }
+
+    fn by_attributes(&mut self, id: &[u8], body: &'a [u8], names: &[String]) -> usize {
+        if let Some(owner) = self.by_trace.get(id) {
+            return *owner;
+        }
+        self.span.load(body, NEEDS);
+        self.text.clear();
+        for (found, name) in self.scope.iter().zip(names) {
+            let value = found.as_deref().map(Cow::Borrowed).or_else(|| in_span(&self.span, name));
+            put(&mut self.text, name, &value.unwrap_or_default());
+        }
+        let owner = self.of(&self.text);
+        self.by_trace.insert(id.to_vec(), owner);
+        owner
+    }
+
+    /// Who owns what has these values, if there is one for each name.
+    fn whole(&self, found: &Found<'_>, names: &[String]) -> Option<usize> {
+        let mut key = Vec::new();
+        for (found, name) in found.iter().zip(names) {
+            put(&mut key, name, found.as_deref()?);
+        }
+        Some(self.of(&key))
+    }
+}
+
+fn header(before: &[u8]) -> &[u8] {
+    fields(before).find(|field| field.number == 1).map_or(&[], |field| field.bytes)
+}
+
+fn look(attributes: &Map<'_>, name: &str) -> Option<Cow<'static, [u8]>> {
+    attributes.get(name.as_bytes()).map(|value| Cow::Owned(text(value).into_owned()))
+}
+
+fn in_span<'s>(span: &'s SpanView<'_>, name: &str) -> Option<Cow<'s, [u8]>> {
+    match name {
+        "span.kind" => Some(Cow::Borrowed(kind(span.kind()))),
+        "span.name" => Some(Cow::Borrowed(span.name())),
+        _ => span.attributes().get(name.as_bytes()).map(text),
+    }
+}
+
+/// A `SpanKind` as the Go collector calls it.
+fn kind(number: i32) -> &'static [u8] {
+    match number {
+        0 => b"Unspecified",
+        1 => b"Internal",
+        2 => b"Server",
+        3 => b"Client",
+        4 => b"Producer",
+        5 => b"Consumer",
+        _ => b"",
+    }
+}
+
+fn put(key: &mut Vec<u8>, name: &str, value: &[u8]) {
+    key.extend_from_slice(name.as_bytes());
+    key.push(b'=');
+    key.extend_from_slice(value);
+    key.push(b'|');
+}
