@@ -94,7 +94,7 @@ class FailoverConfig(Config):
             raise FieldError("retry_interval", f"must be more than 0, got {self.retry_interval}")
 
 
-class LoadBalancingConfig(LocalSendingConfig):
+class LoadBalancingConfig(LocalSendingConfig, kw_only=True):
     """Settings of the `load_balancing` exporter."""
 
     routing_key: Literal["traceID", "service", "attributes", ""] = "traceID"
