@@ -35,9 +35,8 @@ it: so traces stay whole. With `failover` others take over after a while, for th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from collector._kernel import Router
 from collector.auth import ClientAuthenticator, reference
@@ -74,7 +73,8 @@ class LoadBalancingExporter(Exporter):
         self._certificates = NamedFiles(config.protocol.otlp.tls)
         self._host: Host | None = None
         self._ring: Ring | None = None
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._retiring: dict[asyncio.Task[None], Backend] = {}
+        """Those that are gone from the list, while something is under way to them."""
         metrics.register(settings, self._resolver, lambda: self.backends)
 
     @property
@@ -118,7 +118,7 @@ class LoadBalancingExporter(Exporter):
         self._ring = Ring(router, [known[endpoint] for endpoint in endpoints])
         gone = [backend for backend in old.values() if backend.endpoint not in endpoints]
         for backend in gone:
-            self._retire(backend.retire())
+            self._retire(backend)
         if old:
             self.settings.logger.info(f"{len(endpoints)} backends, {len(new)} of them new; {len(gone)} are gone")
 
@@ -132,10 +132,10 @@ class LoadBalancingExporter(Exporter):
             raise error.below(_TEMPLATE) from error
         return backend
 
-    def _retire(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
+    def _retire(self, backend: Backend) -> None:
+        task = asyncio.get_running_loop().create_task(backend.retire())
+        self._retiring[task] = backend
+        task.add_done_callback(self._retiring.pop)
 
     async def export(self, batch: SpanBatch) -> Delivery:
         """Send to each backend what it owns. Raises a `ConsumeError`, or `DividedError` if they did not end alike."""
@@ -159,9 +159,9 @@ class LoadBalancingExporter(Exporter):
     async def shutdown(self) -> None:
         """Close everything."""
         await self._resolver.stop()
-        backends, self._ring = self.backends, None
-        for backend in backends:
-            self._retire(backend.close())
+        leaving = [*self.backends, *self._retiring.values()]
+        self._ring = None
+        await asyncio.gather(*(backend.close() for backend in leaving))
         if self._retiring:
             await asyncio.wait(self._retiring)
 

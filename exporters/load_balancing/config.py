@@ -106,7 +106,7 @@ class LoadBalancingConfig(LocalSendingConfig, kw_only=True):
     """How to speak to backends."""
     resolver: ResolverConfig
     """Who knows the backends: `static` or `dns`."""
-    retry_on_failure: RetryConfig = RetryConfig(enabled=False)
+    retry_on_failure: Section[RetryConfig] = None
     """When what a backend did not take is sent again, to whoever it belongs to then. Where it is off here, that of
     `protocol::otlp` says so, which is on."""
     sending_queue: Section[QueueConfig] = None
@@ -133,7 +133,7 @@ class LoadBalancingConfig(LocalSendingConfig, kw_only=True):
         otlp = self.protocol.otlp
         if self.sending_queue is None:
             force_setattr(self, "sending_queue", otlp.sending_queue)
-        if not self.retry_on_failure.enabled:
+        if not (self.retry_on_failure and self.retry_on_failure.enabled):
             force_setattr(self, "retry_on_failure", otlp.retry_on_failure)
 
     @property
