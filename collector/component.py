@@ -236,8 +236,8 @@ class Exporter(Component):
     async def export(self, batch: SpanBatch) -> Delivery:
         """Deliver the batch once. Raises `RetryableError`, `PermanentError` or `TooLargeError`.
 
-        Several calls may run at the same time. A call that is cancelled ran out of time. An exporter that sends a batch
-        in pieces raises `DividedError` if they do not all end alike, also when it is cancelled.
+        Several calls may run at the same time. A call that is cancelled ran out of time. An exporter with several
+        destinations raises `DividedError` if only some of them failed, also when it is cancelled.
         """
 
 

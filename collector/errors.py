@@ -3,7 +3,7 @@
     SpanmillError
     ├── ConfigError            the configuration is wrong: nothing starts
     ├── StartError             a component could not start: port in use, file not writable
-    ├── DividedError           an exporter sent a batch in pieces, which ended differently
+    ├── DividedError           an exporter sent a batch in pieces, each of which ended by itself
     └── ConsumeError           a batch was refused
         ├── RetryableError     not now: the same batch may be sent again
         │   └── ThrottledError this client exceeds its share
@@ -61,14 +61,15 @@ class StartError(SpanmillError):
 
 
 class DividedError(SpanmillError):
-    """An exporter sent a batch in pieces, of which some were delivered, or which failed for different reasons.
+    """An exporter with several destinations sent a batch in pieces, and not all of them were delivered.
 
     Only `Exporter.export` raises it. `pieces` are all spans of the batch, each piece with what it came to. What may be
-    sent again is then sent again without the rest, which would come twice.
+    sent again is then sent again without the rest, which would come twice. Meanwhile other batches are sent, for they
+    may have other destinations.
     """
 
     def __init__(self, pieces: Sequence[tuple[SpanBatch, Delivery | ConsumeError]]) -> None:
-        super().__init__(f"{len(pieces)} pieces ended differently")
+        super().__init__(f"not all of {len(pieces)} pieces were delivered")
         self.pieces = pieces
 
 

@@ -177,7 +177,7 @@ class Attempts:
         request.parts.appendleft(SpanBatch.join(waiting))
         request.attempts = attempts
         latest = max(reasons, key=lambda reason: reason.retry_after or 0.0)
-        return self._again(request, latest, now, is_outage=len(waiting) == len(error.pieces))
+        return self._again(request, latest, now, is_outage=False)
 
     def _cut(self, request: Request, error: TooLargeError) -> None:
         if not request.halve():

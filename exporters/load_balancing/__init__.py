@@ -41,7 +41,7 @@ from dataclasses import dataclass
 from collector._kernel import Router
 from collector.auth import ClientAuthenticator, reference
 from collector.component import Delivery, Exporter, Host, Reference, Settings
-from collector.errors import ConsumeError, DividedError, RetryableError, StartError
+from collector.errors import DividedError, RetryableError, StartError
 from collector.ledger import ExporterAccount
 from collector.sending.crew import cancel
 from collector.spans import SpanBatch
@@ -138,7 +138,7 @@ class LoadBalancingExporter(Exporter):
         task.add_done_callback(self._retiring.pop)
 
     async def export(self, batch: SpanBatch) -> Delivery:
-        """Send to each backend what it owns. Raises a `ConsumeError`, or `DividedError` if they did not end alike."""
+        """Send to each backend what it owns. Raises `DividedError`, or `RetryableError` if nobody can be reached."""
         ring = self._ring
         if ring is None:
             raise RetryableError("there are no backends")
@@ -150,11 +150,13 @@ class LoadBalancingExporter(Exporter):
         try:
             if len(routed) == 1:
                 [(backend, piece)] = routed
-                return _together([(piece, await backend.send(piece))])
-            return _together(await _send_all(routed))
+                pieces = [(piece, await backend.send(piece))]
+            else:
+                pieces = await _send_all(routed)
         finally:
             for backend, _ in routed:
                 backend.leave()
+        return _together(pieces, is_outage=all(backend.is_out for backend in ring.backends))
 
     async def shutdown(self) -> None:
         """Close everything."""
@@ -177,18 +179,18 @@ async def _send_all(routed: Sequence[tuple[Backend, SpanBatch]]) -> list[tuple[S
         if not any(ended):
             raise
     return [
-        (piece, RetryableError(f"{backend.endpoint} gave no answer in time") if task.cancelled() else task.result())
+        (piece, RetryableError(f"{backend.endpoint}: no answer in time") if task.cancelled() else task.result())
         for task, (backend, piece) in zip(tasks, routed, strict=True)
     ]
 
 
-def _together(pieces: Sequence[tuple[SpanBatch, Outcome]]) -> Delivery:
-    """Say of the whole what the pieces came to."""
-    outcomes = [outcome for _, outcome in pieces]
-    if len(pieces) == 1 and isinstance(outcomes[0], ConsumeError):
-        raise outcomes[0]
-    deliveries = [outcome for outcome in outcomes if isinstance(outcome, Delivery)]
+def _together(pieces: Sequence[tuple[SpanBatch, Outcome]], *, is_outage: bool) -> Delivery:
+    """Say of the whole what the pieces came to. In an outage nothing gets through, to whichever backend it goes."""
+    deliveries = [outcome for _, outcome in pieces if isinstance(outcome, Delivery)]
     if len(deliveries) < len(pieces):
+        refusals = [outcome for _, outcome in pieces if isinstance(outcome, RetryableError)]
+        if is_outage and len(refusals) == len(pieces):
+            raise max(refusals, key=lambda refusal: refusal.retry_after or 0.0)
         raise DividedError(pieces)
     messages = dict.fromkeys(delivery.message for delivery in deliveries if delivery.message)
     return Delivery(sum(delivery.rejected for delivery in deliveries), "; ".join(messages))

@@ -46,6 +46,11 @@ class Backend:
         self._unused = asyncio.Event()
         self._unused.set()
 
+    @property
+    def is_out(self) -> bool:
+        """Whether the last attempt at it failed."""
+        return self._outage.present
+
     async def start(self, host: Host) -> None:
         """Get ready to send. Raises `StartError`."""
         await self._exporter.start(host)
@@ -72,7 +77,7 @@ class Backend:
             if outcome.retry_after is None:
                 self.absence.failed(now())
             if self._outage.failed(now()):
-                self._logger.warning(f"cannot deliver to {self.endpoint}: {outcome}")
+                self._logger.warning(f"cannot deliver to {outcome}")
         else:
             self.absence.answered()
             if recovery := self._outage.answered(now()):
@@ -89,7 +94,7 @@ class Backend:
         except TimeoutError as error:
             if not attempt.expired():
                 return self._bug(error)
-            return RetryableError(f"{self.endpoint} gave no answer within {self._timeout}")
+            return RetryableError(f"{self.endpoint}: no answer within {self._timeout}")
         except RetryableError as error:
             # What is said of it must tell which of many it was.
             return RetryableError(f"{self.endpoint}: {error}", retry_after=error.retry_after)

@@ -243,7 +243,7 @@ async def test_with_failover_others_take_over_and_give_back() -> None:
     async with dead_and_alive(2) as (names, revive, sinks), exporter(*names, failover=failover) as balancer:
         batch = owned_by(balancer, names[2])
         outcomes = [await outcome(balancer, batch) for _ in range(4)]
-        assert outcomes[0] == "RetryableError"
+        assert outcomes[0] == "DividedError"
         assert "Delivery" in outcomes
         taken = ids(*sinks[:2])
         assert set(taken) == {span.span_id for span in spans_in(batch)}
@@ -260,7 +260,7 @@ async def test_without_failover_a_backend_keeps_its_share() -> None:
     """So a trace is never torn, and its spans wait."""
     async with dead_and_alive(2) as (names, _, sinks), exporter(*names) as balancer:
         batch = owned_by(balancer, names[2])
-        assert [await outcome(balancer, batch) for _ in range(4)] == ["RetryableError"] * 4
+        assert [await outcome(balancer, batch) for _ in range(4)] == ["DividedError"] * 4
 
     assert ids(*sinks) == []
 
@@ -422,6 +422,33 @@ async def test_a_backend_that_comes_back_gets_what_is_its_own(queue: str) -> Non
     assert ids(*sinks) == all_ids(200)
     assert not {span.trace_id for span in sinks[0].spans} & {span.trace_id for span in sinks[1].spans}
     assert (account.offered, account.delivered, account.failed.total()) == (200, 200, 0)
+
+
+async def test_one_backend_that_is_away_holds_up_nothing_that_goes_elsewhere() -> None:
+    """However many batches wait for it, new ones are tried."""
+    queue = ", sending_queue: {num_consumers: 2}"
+    async with dead_and_alive(1) as (names, _, sinks):
+        text = front(names, queue).replace(
+            "{initial_interval: 20ms, max_interval: 50ms", "{initial_interval: 1h, max_elapsed_time: 0"
+        )
+        async with running(text) as service:
+            balancer: Any = service.machine.exporters["load_balancing"].exporter
+            share = owned_by(balancer, names[0])
+            for number in range(100):
+                await feed(service).send(make_spans(1, first=number))
+            await until(lambda: len(sinks[0]) == len(share))
+
+    (account,) = service.machine.ledger.exporters.values()
+    assert {span.span_id for span in spans_in(share)} == set(ids(sinks[0]))
+    assert {**account.failed} == {Reason.SHUTDOWN: 100 - len(share)}
+
+
+async def test_while_all_backends_are_away_nothing_new_is_begun() -> None:
+    """The patience of batches begins with their first attempt."""
+    async with dead_and_alive(1) as (names, _, _sinks):
+        pass
+    async with exporter(*names) as balancer:
+        assert {await outcome(balancer, make_spans(100)) for _ in range(3)} == {"RetryableError"}
 
 
 async def test_what_is_given_up_is_counted() -> None:
