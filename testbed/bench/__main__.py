@@ -8,7 +8,7 @@ import platform
 
 import click
 
-from testbed.bench import kernel
+from testbed.bench import kernel, routing
 from testbed.machine import processor
 
 
@@ -25,6 +25,7 @@ def main(as_json: bool) -> None:
         "kernel, 512 spans": kernel.measure(),
         "OTTL, one more statement": kernel.measure_statements(),
         "redaction": kernel.measure_redaction(),
+        f"routing, {routing.BACKENDS} backends": kernel.measure_routing(),
     }
     if as_json:
         figures = {title.partition(",")[0].lower(): kernel.as_json(table) for title, table in tables.items()}

@@ -9,13 +9,11 @@ use std::collections::HashMap;
 
 use super::ring::Ring;
 use crate::text::text;
-use crate::view::{Map, Needs, ResourceView, ScopeView, SpanView};
+use crate::view::{Map, ResourceView, ScopeView, Value};
 use crate::wire::fields;
 
 /// What a span without a trace id is routed by.
 const NO_TRACE: [u8; 16] = [0; 16];
-
-const NEEDS: Needs = Needs { attributes: true, events: false, links: false, resource: false, scope: false };
 
 /// What spans are routed by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,10 +34,9 @@ pub struct Owners<'a> {
     resource: Found<'static>,
     scope: Found<'static>,
     /// Of the traces of this scope.
-    by_trace: HashMap<Vec<u8>, usize>,
+    by_trace: HashMap<&'a [u8], usize>,
     /// The latest trace: mostly the next span is of the same one.
     last: (&'a [u8], usize),
-    span: SpanView<'a>,
     text: Vec<u8>,
 }
 
@@ -53,7 +50,6 @@ impl<'a> Owners<'a> {
             scope: Vec::new(),
             by_trace: HashMap::new(),
             last: (&NO_TRACE, 0),
-            span: SpanView::default(),
             text: Vec::new(),
         };
         owners.last.1 = owners.of(&NO_TRACE);
@@ -99,18 +95,19 @@ impl<'a> Owners<'a> {
         self.last.1
     }
 
-    fn by_attributes(&mut self, id: &[u8], body: &'a [u8], names: &[String]) -> usize {
+    fn by_attributes(&mut self, id: &'a [u8], body: &'a [u8], names: &[String]) -> usize {
         if let Some(owner) = self.by_trace.get(id) {
             return *owner;
         }
-        self.span.load(body, NEEDS);
         self.text.clear();
         for (found, name) in self.scope.iter().zip(names) {
-            let value = found.as_deref().map(Cow::Borrowed).or_else(|| in_span(&self.span, name));
-            put(&mut self.text, name, &value.unwrap_or_default());
+            match found {
+                Some(value) => put(&mut self.text, name, value),
+                None => put_from_span(&mut self.text, name, body),
+            }
         }
         let owner = self.of(&self.text);
-        self.by_trace.insert(id.to_vec(), owner);
+        self.by_trace.insert(id, owner);
         owner
     }
 
@@ -132,12 +129,23 @@ fn look(attributes: &Map<'_>, name: &str) -> Option<Cow<'static, [u8]>> {
     attributes.get(name.as_bytes()).map(|value| Cow::Owned(text(value).into_owned()))
 }
 
-fn in_span<'s>(span: &'s SpanView<'_>, name: &str) -> Option<Cow<'s, [u8]>> {
+/// Reads no more of a span than it takes: this is done for the first span of each trace.
+fn put_from_span(key: &mut Vec<u8>, name: &str, span: &[u8]) {
+    let field = |number| fields(span).find(|field| field.number == number);
     match name {
-        "span.kind" => Some(Cow::Borrowed(kind(span.kind()))),
-        "span.name" => Some(Cow::Borrowed(span.name())),
-        _ => span.attributes().get(name.as_bytes()).map(text),
+        "span.kind" => put(key, name, kind(field(6).map_or(0, |field| field.scalar as i32))),
+        "span.name" => put(key, name, field(5).map_or(&[], |field| field.bytes)),
+        _ => put(key, name, &text(&attribute(span, name.as_bytes()))),
     }
+}
+
+/// The first attribute of this name; an empty value if there is none, which has the same text.
+fn attribute<'s>(span: &'s [u8], name: &[u8]) -> Value<'s> {
+    let part = |pair, number| fields(pair).find(|field| field.number == number).map_or(&[][..], |field| field.bytes);
+    let mut attributes = fields(span).filter(|field| field.number == 9);
+    attributes
+        .find(|field| part(field.bytes, 1) == name)
+        .map_or(Value::Empty, |field| Value::decode(part(field.bytes, 2)))
 }
 
 /// A `SpanKind` as the Go collector calls it.
