@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::ring::Ring;
 use crate::text::text;
 use crate::view::{Map, ResourceView, ScopeView, Value};
-use crate::wire::fields;
+use crate::wire::{Cursor, fields};
 
 /// What a span without a trace id is routed by.
 const NO_TRACE: [u8; 16] = [0; 16];
@@ -96,19 +96,16 @@ impl<'a> Owners<'a> {
     }
 
     fn by_attributes(&mut self, id: &'a [u8], body: &'a [u8], names: &[String]) -> usize {
-        if let Some(owner) = self.by_trace.get(id) {
-            return *owner;
-        }
-        self.text.clear();
-        for (found, name) in self.scope.iter().zip(names) {
-            match found {
-                Some(value) => put(&mut self.text, name, value),
-                None => put_from_span(&mut self.text, name, body),
+        *self.by_trace.entry(id).or_insert_with(|| {
+            self.text.clear();
+            for (found, name) in self.scope.iter().zip(names) {
+                match found {
+                    Some(value) => put(&mut self.text, name, value),
+                    None => put_from_span(&mut self.text, name, body),
+                }
             }
-        }
-        let owner = self.of(&self.text);
-        self.by_trace.insert(id, owner);
-        owner
+            self.ring.owner(&self.text, self.away).unwrap_or_default()
+        })
     }
 
     /// Who owns what has these values, if there is one for each name.
@@ -139,13 +136,33 @@ fn put_from_span(key: &mut Vec<u8>, name: &str, span: &[u8]) {
     }
 }
 
+/// How an attribute begins on the wire: number 9, length-delimited.
+const ATTRIBUTE_TAG: u8 = 0x4a;
+
 /// The first attribute of this name; an empty value if there is none, which has the same text.
 fn attribute<'s>(span: &'s [u8], name: &[u8]) -> Value<'s> {
-    let part = |pair, number| fields(pair).find(|field| field.number == number).map_or(&[][..], |field| field.bytes);
-    let mut attributes = fields(span).filter(|field| field.number == 9);
-    attributes
-        .find(|field| part(field.bytes, 1) == name)
-        .map_or(Value::Empty, |field| Value::decode(part(field.bytes, 2)))
+    let mut rest = Cursor::new(span);
+    loop {
+        let field = match rest.next_short(ATTRIBUTE_TAG) {
+            Some(field) => field,
+            None => match rest.next_field() {
+                Ok(Some(field)) => field,
+                _ => return Value::Empty,
+            },
+        };
+        if field.number == 9 && has_key(field.bytes, name) {
+            let value = fields(field.bytes).find(|field| field.number == 2);
+            return value.map_or(Value::Empty, |field| Value::decode(field.bytes));
+        }
+    }
+}
+
+/// Whether a `KeyValue` has this key. Mostly the key is short and stands first.
+fn has_key(pair: &[u8], name: &[u8]) -> bool {
+    match pair {
+        [0x0a, length @ 0..0x80, rest @ ..] => rest.get(..usize::from(*length)) == Some(name),
+        _ => fields(pair).find(|field| field.number == 1).map_or(&[][..], |field| field.bytes) == name,
+    }
 }
 
 /// A `SpanKind` as the Go collector calls it.

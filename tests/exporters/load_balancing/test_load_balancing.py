@@ -24,6 +24,7 @@ from collector.testing import (
     Feed,
     Sink,
     StubHost,
+    configure,
     exporter_settings,
     make_spans,
     running,
@@ -449,6 +450,23 @@ async def test_while_all_backends_are_away_nothing_new_is_begun() -> None:
         pass
     async with exporter(*names) as balancer:
         assert {await outcome(balancer, make_spans(100)) for _ in range(3)} == {"RetryableError"}
+
+
+@pytest.mark.parametrize("below", ["", ", sending_queue: {queue_size: 500}"])
+async def test_what_waits_for_a_backend_goes_to_another_one_when_it_leaves(below: str) -> None:
+    """With a list that a reload has changed, and with a queue that the Go collector has behind the ring."""
+    async with dead_and_alive(1) as (names, _, sinks), running(front(names, below)) as service:
+        (account,) = service.machine.ledger.exporters.values()
+        for number in range(50):
+            await feed(service).send(make_spans(1, first=number))
+        await until(lambda: account.retries > 25)
+        assert 0 < account.delivered < 50
+
+        await service.reload(configure(front(names[:1], below)))
+        await until(lambda: len(sinks[0]) == 50)
+
+    (account,) = service.machine.ledger.exporters.values()
+    assert (account.offered, account.delivered, account.failed.total()) == (50, 50, 0)
 
 
 async def test_what_is_given_up_is_counted() -> None:
