@@ -147,6 +147,7 @@ class LoadBalancingExporter(Exporter):
         routed = [(ring.backends[owner], piece) for owner, piece in ring.router.route(batch, away)]
         for backend, _ in routed:
             backend.enter()
+            backend.absence.tried(now)
         try:
             if len(routed) == 1:
                 [(backend, piece)] = routed

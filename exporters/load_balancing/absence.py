@@ -27,7 +27,8 @@ class Absence:
         """Say whether what belongs to the backend goes to others. Now and then it does not, to see if it is back."""
         if self._config is None or self._since is None or now < self._since + self._config.after:
             return False
-        if now >= self._tried_at + self._config.retry_interval:
-            self._tried_at = now
-            return False
-        return True
+        return now < self._tried_at + self._config.retry_interval
+
+    def tried(self, now: float) -> None:
+        """Note that something goes to the backend now."""
+        self._tried_at = now
