@@ -90,9 +90,10 @@ chaos: install $(ENGINE) ## restarts, reloads and crashes under load, and a mill
 differential: install ## a minute of processors and spans made at random, beside the Go collector
 	$(BIN)/python -m testbed.corpus.differential
 
-corpus: install ## record anew what the Go collector does in the cases of tests/ottl and tests/data/tail_sampling
+corpus: install ## record anew what the Go collector does: OTTL, tail_sampling, and where load_balancing sends spans
 	$(BIN)/python -m testbed.corpus
 	$(BIN)/python -m testbed.corpus.tail
+	$(BIN)/python -m testbed.corpus.owners
 
 testbed-peers: install ## build the collectors to compare with; those that cannot be are reported
 	@$(TESTBED) peers

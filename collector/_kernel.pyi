@@ -28,6 +28,7 @@ __all__ = [
     "Program",
     "Queue",
     "QueueItem",
+    "Router",
     "ServerCounts",
     "ServerSocket",
     "ServerTls",
@@ -266,6 +267,26 @@ class Program:
 
     def __new__(cls, ops: Sequence[Op]) -> Self: ...
     def run(self, batch: SpanBatch) -> Pass: ...
+
+@final
+class Router:
+    """A ring of backends, and what spans are routed by. It is the ring of the Go collector from 0.157 on.
+
+    `names` are what the backends are called on the ring, each with the number of its owner, which is smaller than the
+    number of names; several names may have the same owner. Without `attributes` spans are routed by their trace id,
+    otherwise by the values of these: those of the resource, of the scope, or of the span. `span.kind` and `span.name`
+    are what they say.
+    """
+
+    def __new__(cls, names: Sequence[tuple[str, int]], attributes: Sequence[str] | None = None) -> Self:
+        """Raises `ValueError` if there are no names, or for a number that is too large."""
+    def owner(self, key: bytes, away: Sequence[int] | None = None) -> int:
+        """Give the owner of a key. Owners that are `away` are passed over, unless all are."""
+    def route(self, batch: SpanBatch, away: Sequence[int] | None = None) -> list[tuple[int, SpanBatch]]:
+        """Give to each owner what it owns of a batch, in ascending order. There are no empty parts.
+
+        Spans with the same key come to the same owner, in their order, with their resource and scope.
+        """
 
 @final
 class Bell:

@@ -240,7 +240,8 @@ class Exporter(Component):
     async def export(self, batch: SpanBatch) -> Delivery:
         """Deliver the batch once. Raises `RetryableError`, `PermanentError` or `TooLargeError`.
 
-        Several calls may run at the same time. A call that is cancelled ran out of time.
+        Several calls may run at the same time. A call that is cancelled ran out of time. An exporter with several
+        destinations raises `DividedError` if only some of them failed, also when it is cancelled.
         """
 
 

@@ -3,6 +3,7 @@
     SpanmillError
     ├── ConfigError            the configuration is wrong: nothing starts
     ├── StartError             a component could not start: port in use, file not writable
+    ├── DividedError           an exporter sent a batch in pieces, each of which ended by itself
     └── ConsumeError           a batch was refused
         ├── RetryableError     not now: the same batch may be sent again
         │   └── ThrottledError this client exceeds its share
@@ -24,6 +25,13 @@ status codes:
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collector.component import Delivery
+    from collector.spans import SpanBatch
 
 
 class SpanmillError(Exception):
@@ -50,6 +58,19 @@ class StartError(SpanmillError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.args[0]}" if self.path else str(self.args[0])
+
+
+class DividedError(SpanmillError):
+    """An exporter with several destinations sent a batch in pieces, and not all of them were delivered.
+
+    Only `Exporter.export` raises it. `pieces` are all spans of the batch, each piece with what it came to. What may be
+    sent again is then sent again without the rest, which would come twice. Meanwhile other batches are sent, for they
+    may have other destinations.
+    """
+
+    def __init__(self, pieces: Sequence[tuple[SpanBatch, Delivery | ConsumeError]]) -> None:
+        super().__init__(f"not all of {len(pieces)} pieces were delivered")
+        self.pieces = pieces
 
 
 class ConsumeError(SpanmillError):

@@ -70,7 +70,9 @@ def key_values(
     max_size: int = 6,
 ) -> SearchStrategy[list[KeyValue]]:
     """Attributes, as a list. With `unique=False` keys may stand more than once."""
-    entries = st.builds(KeyValue, key=st.sampled_from(keys) | texts(keys), value=values or any_values())
+    entries = st.builds(
+        KeyValue, key=st.sampled_from(keys) | texts(keys), value=any_values() if values is None else values
+    )
     return st.lists(entries, max_size=max_size, unique_by=(lambda entry: entry.key) if unique else None)
 
 

@@ -4,6 +4,7 @@ delivered                       done; spans that the backend rejected are counte
 RetryableError, or no answer    again after a wait, within `max_elapsed_time`
 TooLargeError                   again in two halves; a single span is set aside
 PermanentError                  given up
+DividedError                    each of these for a piece; what is tried again is one part from then on
 anything else                   a bug in the exporter: given up
 """
 
@@ -14,13 +15,21 @@ import logging
 from collections.abc import Callable
 
 from collector.component import Delivery, Exporter
-from collector.errors import ComponentError, PermanentError, RetryableError, TooLargeError
+from collector.errors import (
+    ComponentError,
+    ConsumeError,
+    DividedError,
+    PermanentError,
+    RetryableError,
+    TooLargeError,
+)
 from collector.ledger import ExporterAccount, Reason
 from collector.sending.config import RetryConfig, SendingConfig
 from collector.sending.outage import Outage
 from collector.sending.request import Request
 from collector.sending.retry import RetryPolicy
 from collector.set_aside import set_aside
+from collector.spans import SpanBatch
 from collector.telemetry.occasional import Occasional
 
 
@@ -104,21 +113,20 @@ class Attempts:
         if request.attempts:
             self._account.retries += 1
         self.in_flight += 1
+        cancellations = _cancellations()
         try:
             async with asyncio.timeout(self._timeout) as request.attempt:
                 delivery = await self._exporter.export(request.parts[0])
-            self._answered(now())
-            self._deliver(request, delivery)
-        except TooLargeError as error:
-            self._answered(now())
-            self._cut(request, error)
-        except ComponentError as error:
-            request.fail(Reason.COMPONENT_ERROR, error)
+            self._deliver(request, delivery, now())
         except PermanentError as error:
-            self._answered(now())
-            request.fail(Reason.REFUSED, error)
+            self._refused(request, error, now())
         except RetryableError as error:
             return self._again(request, error, now())
+        except DividedError as error:
+            wait = self._divided(request, error, now())
+            # If it was broken off, it has told what it knew.
+            _end_if_cancelled(cancellations)
+            return wait
         except TimeoutError:
             if request.attempt is None or not request.attempt.expired():
                 raise  # a bug: the exporter's own waits are none of ours
@@ -131,10 +139,45 @@ class Attempts:
             request.attempt = None
         return None
 
-    def _deliver(self, request: Request, delivery: Delivery) -> None:
+    def _deliver(self, request: Request, delivery: Delivery, now: float) -> None:
+        self._answered(now)
         request.deliver(delivery)
         if delivery.message and not delivery.rejected and (note := self._advice.note()) is not None:
             self._logger.warning(f"the backend took the spans and says: {delivery.message}{note}")
+
+    def _refused(self, request: Request, error: ConsumeError, now: float) -> None:
+        """Give the first part up, or cut it."""
+        if isinstance(error, ComponentError):
+            request.fail(Reason.COMPONENT_ERROR, error)
+            return
+        self._answered(now)
+        if isinstance(error, TooLargeError):
+            self._cut(request, error)
+        else:
+            request.fail(Reason.REFUSED, error)
+
+    def _divided(self, request: Request, error: DividedError, now: float) -> float | None:
+        """Make of each piece of the first part what it came to. What is sent again becomes the first part."""
+        attempts = request.attempts
+        waiting: list[SpanBatch] = []
+        reasons: list[RetryableError] = []
+        request.parts.popleft()
+        for piece, outcome in error.pieces:
+            if isinstance(outcome, RetryableError):
+                waiting.append(piece)
+                reasons.append(outcome)
+                continue
+            request.parts.appendleft(piece)
+            if isinstance(outcome, Delivery):
+                self._deliver(request, outcome, now)
+            else:
+                self._refused(request, outcome, now)
+        if not waiting:
+            return None
+        request.parts.appendleft(SpanBatch.join(waiting))
+        request.attempts = attempts
+        latest = max(reasons, key=lambda reason: reason.retry_after or 0.0)
+        return self._again(request, latest, now, is_outage=False)
 
     def _cut(self, request: Request, error: TooLargeError) -> None:
         if not request.halve():
@@ -142,7 +185,7 @@ class Attempts:
             self._account.set_aside.append(span)
             request.fail(Reason.TOO_LARGE, TooLargeError(str(span)))
 
-    def _again(self, request: Request, error: RetryableError, now: float) -> float | None:
+    def _again(self, request: Request, error: RetryableError, now: float, *, is_outage: bool = True) -> float | None:
         """Decide on a part that the backend did not take for now."""
         if request.abandoned and request.untouched:
             request.parts.clear()
@@ -150,7 +193,7 @@ class Attempts:
         began_at = now if request.began_at is None else request.began_at
         request.attempts += 1
         wait = self._policy.wait(request.attempts, error, now - began_at)
-        announce = self._outage.failed(now)
+        announce = is_outage and self._outage.failed(now)
         if wait is not None and self.last:
             request.fail(Reason.SHUTDOWN, error)
             return None
@@ -169,3 +212,14 @@ class Attempts:
                 f"delivers again, after {recovery.failures} failed attempts in {recovery.seconds:.1f} seconds"
             )
         self._recovered()
+
+
+def _cancellations() -> int:
+    """How often somebody asked for the end of this task. A timeout that has passed does not count."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
+
+
+def _end_if_cancelled(before: int) -> None:
+    if _cancellations() > before:
+        raise asyncio.CancelledError

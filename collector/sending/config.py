@@ -22,6 +22,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from msgspec import Meta
+from msgspec.structs import force_setattr
 
 from collector.config.types import Config, Duration, FieldError, NonNegativeInt, PositiveInt, Section
 
@@ -164,7 +165,14 @@ class LocalSendingConfig(SendingConfig):
 
     timeout: Duration = Duration(0)
     """How long one attempt may take; 0 is as long as it likes."""
-    retry_on_failure: RetryConfig = RetryConfig(enabled=False)
+    # It is none only until everything is checked.
+    retry_on_failure: Section[RetryConfig] = None  # type: ignore[assignment]
     """When a batch that was not taken is sent again; off unless the section is there."""
     sending_queue: Section[QueueConfig] = None
     """The queue before the exporter; off unless the section is there."""
+
+    def __post_init__(self) -> None:
+        """Check what the fields' types cannot say."""
+        super().__post_init__()
+        if self.retry_on_failure is None:
+            force_setattr(self, "retry_on_failure", RetryConfig(enabled=False))

@@ -70,7 +70,7 @@ class Crew:
         task.add_done_callback(self._tasks.discard)
 
 
-async def cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+async def cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
     """Cancel tasks, and give them a moment to end."""
     for task in tasks:
         task.cancel()

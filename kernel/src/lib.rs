@@ -3,7 +3,7 @@
 //! A request comes in as bytes, is checked once ([`scan`]) and brought to a normal form where it is not in
 //! it already ([`normalize`]). From then on every part may rely on that form: [`view`] borrows resources,
 //! scopes, spans and values from the bytes, [`program`] walks them once for a whole run of [`ops`], and
-//! writes back what changed. [`batch`] gathers and splits, [`plan`] does all of that to a request in one go, [`json`] reads
+//! writes back what changed. [`batch`] gathers and splits, [`route`] tells backends apart, [`plan`] does all of that to a request in one go, [`json`] reads
 //! and prints. [`journal`] keeps batches on disk. [`detect`] knows addresses, numbers and secrets in values, and [`truncate`] makes values smaller.
 //!
 //! Nothing here knows of Python but the `py` module, the glue behind `collector._kernel`.
@@ -35,6 +35,7 @@ pub mod pattern;
 pub mod plan;
 pub mod program;
 pub mod rope;
+pub mod route;
 #[cfg(test)]
 pub mod samples;
 pub mod scan;

@@ -103,8 +103,13 @@ impl SpanBatch {
         let mut parts: Vec<Self> =
             split::split(&self.chunks, first, bounds).into_iter().map(|part| self.with_chunks(part)).collect();
         // Repaired strings are counted where they arrived, once.
-        parts.iter_mut().skip(1).for_each(|part| part.repaired = 0);
+        parts.iter_mut().skip(1).for_each(Self::forget_repairs);
         parts
+    }
+
+    /// Counts none of its strings as repaired: another batch counts them.
+    pub fn forget_repairs(&mut self) {
+        self.repaired = 0;
     }
 
     /// The same spans with each resource and scope written once, if that is worth a copy.

@@ -141,7 +141,8 @@ impl Cut {
     }
 }
 
-fn count_spans(resource_spans: &[u8]) -> usize {
+/// Spans in the body of a `ResourceSpans`.
+pub(crate) fn count_spans(resource_spans: &[u8]) -> usize {
     fields(resource_spans)
         .filter(|field| field.number == 2)
         .map(|scope| fields(scope.bytes).filter(|field| field.number == 2).count())

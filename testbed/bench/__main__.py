@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import click
 
-from testbed.bench import kernel, traces
+from testbed.bench import kernel, routing, traces
 from testbed.machine import processor
 
 
@@ -26,6 +26,7 @@ def main(as_json: bool) -> None:
         "kernel, 512 spans": kernel.measure(),
         "OTTL, one more statement": kernel.measure_statements(),
         "redaction": kernel.measure_redaction(),
+        f"routing, {routing.BACKENDS} backends": kernel.measure_routing(),
     }
     if as_json:
         figures = {title.partition(",")[0].lower(): kernel.as_json(table) for title, table in tables.items()}

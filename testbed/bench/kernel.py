@@ -19,7 +19,7 @@ from collector._kernel import Program, SpanBatch
 from collector.component import Kind
 from collector.config.loading import load
 from collector.testing import settings
-from testbed.bench import costs, redaction, statements
+from testbed.bench import costs, redaction, routing, statements
 from testbed.bench.payload import request
 
 CHAIN = Path(__file__).with_name("chain.yaml")
@@ -114,6 +114,13 @@ def measure_redaction() -> list[Figure]:
         f"{name}, 8 KB prompt": partial(program.run, long) for name, program in programs.items()
     }
     medians = _medians(spans) | _medians(prompts, SPANS // 8)
+    return [Figure(name, value, value / medians[YARDSTICK]) for name, value in medians.items()]
+
+
+def measure_routing() -> list[Figure]:
+    """Measure how spans are told apart for several backends."""
+    data = request(SPANS)
+    medians = _medians({YARDSTICK: lambda: ExportTraceServiceRequest.FromString(data), **routing.cases(SPANS)})
     return [Figure(name, value, value / medians[YARDSTICK]) for name, value in medians.items()]
 
 

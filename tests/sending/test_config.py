@@ -1,6 +1,7 @@
 """What the settings of exporters refuse."""
 
 import pytest
+from yaml_sections import section
 
 from collector.config.types import Config, Duration, FieldError
 from collector.sending.config import (
@@ -86,3 +87,18 @@ def test_local_exporters_neither_queue_nor_retry() -> None:
     assert config.sending_queue is None
     assert not config.retry_on_failure.enabled
     assert config.timeout == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "retries"),
+    [
+        ("", False),
+        ("retry_on_failure: ", True),
+        ("retry_on_failure: {initial_interval: 1s}", True),
+        ("retry_on_failure: {enabled: true}", True),
+        ("retry_on_failure: {enabled: false, initial_interval: 1s}", False),
+    ],
+)
+def test_local_exporters_retry_where_the_section_is_there(text: str, retries: bool) -> None:
+    """Who writes down how to retry wants it."""
+    assert section(LocalSendingConfig, text).retry_on_failure.enabled is retries

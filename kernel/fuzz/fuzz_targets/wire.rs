@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use spanmill_kernel::program::Program;
 use spanmill_kernel::rope::SpanBatch;
+use spanmill_kernel::route::{Key, Router};
 use spanmill_kernel::scan::scan;
 use spanmill_kernel::split::Bounds;
 use spanmill_kernel::{json, ops};
@@ -48,6 +49,15 @@ static PROGRAM: LazyLock<Program> = LazyLock::new(|| {
     ])
 });
 
+/// Three backends, with every kind of key.
+static ROUTERS: LazyLock<Vec<Router>> = LazyLock::new(|| {
+    let names: Vec<_> = ["a:4317", "b:4317", "c:4317"].map(str::to_owned).into_iter().zip(0..).collect();
+    let keys =
+        [&["a"][..], &["span.kind", "b", "span.name"]].map(|names| names.iter().map(ToString::to_string).collect());
+    let keys = keys.into_iter().map(Key::Attributes).chain([Key::TraceId]);
+    keys.map(|key| Router::new(&names, key).unwrap()).collect()
+});
+
 /// What every batch keeps to: its bytes are in the normal form and hold the spans it says.
 fn check(batch: &SpanBatch) {
     let bytes = batch.encode();
@@ -77,5 +87,11 @@ fuzz_target!(|data: &[u8]| {
     for part in &parts {
         check(part);
         assert!(bounds.fit(part.len(), part.size()) || part.len() == 1);
+    }
+
+    for router in ROUTERS.iter() {
+        let parts = router.route(&batch, &[data.len() % 4]);
+        assert_eq!(parts.iter().map(|(_, part)| part.len()).sum::<usize>(), batch.len());
+        parts.iter().for_each(|(_, part)| check(part));
     }
 });

@@ -14,6 +14,7 @@ mod net;
 mod plan;
 mod program;
 mod queue;
+mod route;
 mod traces;
 
 use std::cell::RefCell;
@@ -66,6 +67,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<program::OpCounts>()?;
     module.add_class::<program::Pass>()?;
     module.add_class::<program::Program>()?;
+    module.add_class::<route::Router>()?;
     module.add_class::<traces::PolicyCounts>()?;
     module.add_class::<traces::TraceCounts>()?;
     module.add_class::<traces::Traces>()?;
