@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::bucket::Bucket;
-use super::policy::{Composite, Cost, Number, Part, Policy, limit, salted};
+use super::policy::{Composite, Cost, Number, Part, Policy};
 use super::probes::{Conditions, Probe, Probes, Texts};
 use super::settings::{self as given, PolicySettings};
+use super::share::{limit, salted};
 use crate::error::OptionError;
 use crate::ops::ErrorMode;
 use crate::ottl::{Context, Predicate};

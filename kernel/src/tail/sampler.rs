@@ -146,12 +146,12 @@ impl Sampler {
 
     /// Spans that leave. They count as held until [`Sampler::leaving`] takes their bytes off.
     pub fn next(&self) -> Option<SpanBatch> {
-        self.state().next()
+        self.state().outbox.take()
     }
 
     /// Bytes of what has left count less, or more where a batch was taken apart.
     pub fn leaving(&self, bytes: isize) {
-        self.state().leaving(bytes);
+        self.state().outbox.leaving(bytes);
     }
 
     /// Takes over what another one holds and remembers. That one is left empty.

@@ -94,7 +94,7 @@ impl Weights {
 mod tests {
     use super::*;
     use crate::tail::facts::Facts;
-    use crate::tail::policy::{limit, salted};
+    use crate::tail::share::{limit, salted};
 
     fn share(salt: &str, percentage: f64) -> Policy {
         Policy::Probabilistic { state: salted(salt), limit: limit(percentage) }
