@@ -59,6 +59,20 @@ FRONTS = {
     "full": ("[filter, batch]", "filter: {trace_conditions: ['span.name == \"span 1\"']}, batch: {max_held_bytes: 1}"),
     "small batches": ("[batch]", "batch: {timeout: 1h, send_batch_size: 3, send_batch_max_size: 4}"),
     "every arrival": ("[batch]", "batch: {timeout: 0s}"),
+    "whole traces": (
+        "[filter, groupbytrace]",
+        "filter: {trace_conditions: ['span.name == \"span 1\"']}, groupbytrace: {wait_duration: 1h}",
+    ),
+    "sampled traces": (
+        "[memory_limiter, tail_sampling, batch]",
+        """
+        memory_limiter: {check_interval: 1h, limit_mib: 1000000},
+        tail_sampling: {decision_wait: 1h, policies: [
+            {name: errors, type: status_code, status_code: {status_codes: [ERROR]}},
+            {name: half, type: probabilistic, probabilistic: {sampling_percentage: 50}}]},
+        """
+        + BATCH,
+    ),
 }
 
 

@@ -58,6 +58,9 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     tokio::pin!(connection);
     let counts = &service.exchange.inbox;
     let grace = tokio::select! {
+        // What is answered at the end says that the connection closes, so the end is heard of first.
+        biased;
+        _ = life.wait_for(|life| *life > Life::Serving) => None,
         ended = connection.as_mut() => {
             if ended.is_err_and(|error| is_against_the_rules(&*error)) {
                 counts.count(|counts| counts.broken += 1);
@@ -73,12 +76,12 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(
             None
         }
         () = outlived(settings, &traffic, crowd) => seconds(settings.max_connection_age_grace),
-        _ = life.wait_for(|life| *life > Life::Serving) => None,
     };
     // A client that has just come is told like all others. Before it has said what it speaks, it would only be cut off.
     tokio::select! {
-        _ = connection.as_mut() => return,
+        biased;
         () = traffic.introduced() => {}
+        _ = connection.as_mut() => return,
         () = sleep(GOODBYE) => {}
         _ = life.wait_for(|life| *life == Life::Stopping) => {}
     }
