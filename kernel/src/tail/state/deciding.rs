@@ -17,7 +17,8 @@ impl State {
     pub(super) fn make_room(&mut self, now: f64) {
         while self.bytes() + self.store.bytes_beside() > self.settings.max_bytes {
             let forgets = self.store.bytes_beside() > self.settings.max_bytes / REMEMBERED_SHARE;
-            if !(forgets && self.store.forget_beside(now)) && !self.decide_oldest(Early::Bytes, now) {
+            let made_some = forgets && self.store.forget_beside(now) || self.decide_oldest(Early::Bytes, now);
+            if !made_some {
                 break;
             }
         }
