@@ -1,0 +1,457 @@
+//! Metrics of spans: how many there were, how long they took, and what calls of language models used.
+//!
+//! [`SpanMetrics`] takes batches and keeps one [`series`] for each combination of attributes and resource. What there is to
+//! measure is in [`config`], what a series has come to in [`point`]. At a flush all of it is written by [`otlp`]; [`exposition`]
+//! shows it to Prometheus at any time. A span costs one look into its bytes and a look-up for each group of metrics; only the
+//! first span of a series allocates.
+
+mod config;
+mod dimensions;
+mod exponential;
+mod exposition;
+mod gen_ai;
+mod names;
+mod otlp;
+mod point;
+mod resources;
+mod series;
+pub mod settings;
+#[cfg(test)]
+mod tests;
+mod weight;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use self::config::{Config, Group, Observed};
+use self::dimensions::{Dimensions, put_key_text, put_text_attribute};
+pub use self::otlp::Request;
+use self::point::{Exemplar, Shape};
+use self::resources::{Resource, Resources};
+use self::series::{Blank, Seed};
+use self::settings::Settings;
+use self::weight::{Weight, Weights};
+use crate::error::OptionError;
+use crate::rope::SpanBatch;
+use crate::view::{Map, ResourceView, ScopeView, SpanView};
+use crate::wire::{Field, fields};
+
+const KINDS: [&[u8]; 6] = [
+    b"SPAN_KIND_UNSPECIFIED",
+    b"SPAN_KIND_INTERNAL",
+    b"SPAN_KIND_SERVER",
+    b"SPAN_KIND_CLIENT",
+    b"SPAN_KIND_PRODUCER",
+    b"SPAN_KIND_CONSUMER",
+];
+const STATUSES: [&[u8]; 3] = [b"STATUS_CODE_UNSET", b"STATUS_CODE_OK", b"STATUS_CODE_ERROR"];
+
+/// What became of spans, ever, and what is kept now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Spans that were counted, in whichever series.
+    pub counted: u64,
+    /// Spans whose resource has no `service.name`.
+    pub unnamed: u64,
+    /// Spans of resources for which there was no memory.
+    pub homeless: u64,
+    /// Spans among the counted that had no series of their own.
+    pub overflowed: u64,
+    /// Resources that were forgotten since there were too many.
+    pub evicted: u64,
+    pub resources: usize,
+    pub series: usize,
+    /// Memory, roughly.
+    pub bytes: usize,
+}
+
+pub struct SpanMetrics {
+    config: Config,
+    /// For each group, the shapes of its metrics.
+    shapes: Vec<Vec<Shape>>,
+    resources: Resources,
+    weights: Weights,
+    /// When series were flushed last, for delta.
+    flushed: HashMap<u64, u64>,
+    counts: Counts,
+    key: Vec<u8>,
+}
+
+/// What is known of a span while it is counted.
+struct Spot<'s, 'a> {
+    span: &'s SpanView<'a>,
+    scope: &'s ScopeView<'a>,
+    service: &'s [u8],
+    weight: Weight,
+    exemplar: Option<Exemplar>,
+    now: u64,
+}
+
+impl SpanMetrics {
+    pub fn new(settings: Settings) -> Result<Self, Vec<OptionError>> {
+        let config = Config::new(settings)?;
+        let random = RandomState::new();
+        let shapes = |group: &Group| {
+            config.instruments[group.instruments.clone()].iter().map(|metric| metric.shape.clone()).collect()
+        };
+        Ok(Self {
+            shapes: config.groups.iter().map(shapes).collect(),
+            resources: Resources::new(Seed(random.hash_one(1)), config.max_bytes),
+            weights: Weights::new(random.hash_one(2)),
+            flushed: HashMap::new(),
+            counts: Counts::default(),
+            key: Vec::new(),
+            config,
+        })
+    }
+
+    /// Counts the spans of a batch, at a time in nanoseconds since 1970.
+    pub fn consume(&mut self, batch: &SpanBatch, now: u64) {
+        for chunk in batch.chunks() {
+            // One view for all spans of the chunk: its vectors keep their capacity.
+            let mut span = SpanView::default();
+            for field in fields(&chunk.data).filter(|field| field.number == 1) {
+                self.resource_spans(field.bytes, now, &mut span);
+            }
+        }
+    }
+
+    fn resource_spans<'a>(&mut self, body: &'a [u8], now: u64, span: &mut SpanView<'a>) {
+        let message = header(body);
+        let view = ResourceView::decode(message, &[]);
+        let Some(service) = view.attributes().get(b"service.name") else {
+            self.counts.unnamed += spans_in(body);
+            return;
+        };
+        let service = service.as_text().unwrap_or_default();
+        let Some(index) = self.resources.find(message, &view, &self.config, now) else {
+            self.counts.homeless += spans_in(body);
+            return;
+        };
+        for scope_spans in fields(body).filter(|field| field.number == 2) {
+            let scope = match self.config.scopes.is_empty() {
+                true => ScopeView::default(),
+                false => ScopeView::decode(header(scope_spans.bytes), &[]),
+            };
+            for field in fields(scope_spans.bytes).filter(|field| field.number == 2) {
+                span.load(field.bytes, self.config.needs);
+                self.span(&field, index, view.attributes(), &scope, service, now, span);
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)] // They are what a walk over spans knows, and stay in registers.
+    #[inline]
+    fn span<'a>(
+        &mut self,
+        field: &Field<'a>,
+        resource: usize,
+        outer: &Map<'a>,
+        scope: &ScopeView<'a>,
+        service: &[u8],
+        now: u64,
+        span: &SpanView<'a>,
+    ) {
+        let weight = self.weights.of(span.trace_state());
+        let duration =
+            span.end_time_unix_nano().saturating_sub(span.start_time_unix_nano()) as f64 / self.config.duration_unit;
+        let exemplar = if self.config.exemplars > 0 { exemplar(span, duration) } else { None };
+        let spot = Spot { span, scope, service, weight, exemplar, now };
+        let mut key = std::mem::take(&mut self.key);
+        key.clear();
+        self.put_key(&spot, &mut key);
+        let of_span = key.len();
+        self.config.dimensions.put_key(&[span.attributes(), outer], &mut key);
+        let begun = key.len();
+        let mut overflowed = false;
+        for group in 0..self.config.groups.len() {
+            let (observed, dimensions) = (self.config.groups[group].observed, &self.config.groups[group].dimensions);
+            match observed {
+                Observed::Spans => {
+                    key.truncate(begun);
+                    dimensions.put_key(&[span.attributes(), outer], &mut key);
+                    let make = |config: &Config| span_attributes(config, group, &spot, &[span.attributes(), outer]);
+                    overflowed |= self.observe(resource, group, &key, &spot, &[Some(duration); 2], make);
+                }
+                Observed::Events => {
+                    for event in span.events() {
+                        key.truncate(of_span);
+                        let sources = [span.attributes(), event.attributes(), outer];
+                        self.config.dimensions.put_key(&sources, &mut key);
+                        self.config.groups[group].dimensions.put_key(&sources, &mut key);
+                        let make = |config: &Config| span_attributes(config, group, &spot, &sources);
+                        overflowed |= self.observe(resource, group, &key, &spot, &[Some(duration)], make);
+                    }
+                }
+                // Both belong to a call, which is read once.
+                Observed::Operations => overflowed |= self.call(field.bytes, resource, group, &spot, outer, &mut key),
+                Observed::Tokens => {}
+            }
+        }
+        self.counts.counted += 1;
+        self.counts.overflowed += u64::from(overflowed);
+        self.key = key;
+    }
+
+    /// Appends what tells series of spans apart, but for the dimensions of the configuration.
+    #[inline]
+    fn put_key(&self, spot: &Spot<'_, '_>, key: &mut Vec<u8>) {
+        let (config, span) = (&self.config, spot.span);
+        let has = &config.has;
+        let kind = if has.span_kind { u8::try_from(span.kind()).unwrap_or(u8::MAX) } else { 0 };
+        let status = if has.status_code { u8::try_from(span.status().code).unwrap_or(u8::MAX) } else { 0 };
+        key.extend_from_slice(&[kind, status, u8::from(config.sampling_method && spot.weight.is_adjusted)]);
+        if has.span_name {
+            put_key_text(key, span.name());
+        }
+        if !config.resource_key.is_empty() && has.service_name {
+            put_key_text(key, spot.service);
+        }
+        if tells_scope(config, spot.scope) {
+            put_key_text(key, spot.scope.name());
+            put_key_text(key, spot.scope.version());
+        }
+    }
+
+    /// Counts the call of a model. Says whether it had no series of its own.
+    fn call(
+        &mut self,
+        body: &[u8],
+        resource: usize,
+        group: usize,
+        spot: &Spot<'_, '_>,
+        outer: &Map<'_>,
+        key: &mut Vec<u8>,
+    ) -> bool {
+        let attributes = spot.span.attributes();
+        let Some(gen_ai) = self.config.gen_ai.as_ref().filter(|gen_ai| gen_ai.is_call(attributes)) else {
+            return false;
+        };
+        let call = gen_ai.read(spot.span, body);
+        let mut overflowed = false;
+        let observations = [(group, &b""[..], &call.values[..])].into_iter().chain(
+            call.tokens
+                .iter()
+                .filter(|(_, tokens)| tokens.is_some())
+                .map(|(token_type, tokens)| (group + 1, *token_type, std::slice::from_ref(tokens))),
+        );
+        for (group, token_type, values) in observations {
+            let Some(gen_ai) = &self.config.gen_ai else { break };
+            key.clear();
+            key.push(u8::from(self.config.sampling_method && spot.weight.is_adjusted));
+            if !self.config.resource_key.is_empty() {
+                put_key_text(key, spot.service);
+            }
+            gen_ai.put_key(&[attributes, outer], token_type, key);
+            let make = |config: &Config| call_attributes(config, spot, &[attributes, outer], token_type);
+            overflowed |= self.observe(resource, group, key, spot, values, make);
+        }
+        overflowed
+    }
+
+    /// Adds one value to each metric of a group, where there is one. Says whether there was no series for the key.
+    #[inline]
+    fn observe(
+        &mut self,
+        resource: usize,
+        group: usize,
+        key: &[u8],
+        spot: &Spot<'_, '_>,
+        values: &[Option<f64>],
+        attributes: impl FnOnce(&Config) -> Vec<u8>,
+    ) -> bool {
+        let shapes = &self.shapes[group];
+        let Resources { list, budget, .. } = &mut self.resources;
+        let Resource { id, tables, .. } = &mut list[resource];
+        let table = &mut tables[group];
+        let series = match table.get(key) {
+            Some(series) => series,
+            // Borrowed anew: the first look-up would keep the table for the other arm.
+            None => {
+                let blank = blank(&self.config, group, shapes, *id, key, &self.flushed, spot.now);
+                let attributes = attributes(&self.config);
+                tables[group].add(key, attributes, &blank, budget)
+            }
+        };
+        series.last_seen = spot.now;
+        for ((point, shape), value) in series.points.iter_mut().zip(shapes).zip(values) {
+            let Some(value) = value else { continue };
+            point.observe(shape, *value, spot.weight.spans);
+            if let (Some(exemplar), false) = (spot.exemplar, series.is_overflow) {
+                point.exemplify(Exemplar { value: *value, ..exemplar }, self.config.exemplars);
+            }
+        }
+        series.is_overflow
+    }
+
+    /// Writes all there is as requests of at most so many bytes, then forgets what is not kept for the next interval:
+    /// with delta everything, otherwise exemplars and what has expired.
+    pub fn flush(&mut self, now: u64, max_bytes: usize) -> Vec<Request> {
+        let requests = otlp::requests(&self.config, &self.resources, now, max_bytes);
+        if self.config.delta {
+            self.note_flush(now);
+            self.resources.clear();
+        } else {
+            self.forget(now);
+        }
+        requests
+    }
+
+    fn note_flush(&mut self, now: u64) {
+        let tables = self.resources.list.iter().flat_map(|resource| &resource.tables);
+        self.flushed.extend(tables.flat_map(|table| table.series()).map(|series| (series.id, now)));
+        let most = self.config.start_times;
+        if self.flushed.len() > most {
+            let mut times: Vec<u64> = self.flushed.values().copied().collect();
+            times.sort_unstable_by(|a, b| b.cmp(a));
+            let oldest = times[most.min(times.len() - 1)];
+            self.flushed.retain(|_, time| *time > oldest);
+        }
+    }
+
+    fn forget(&mut self, now: u64) {
+        let (expiration, of_series) = (self.config.metrics_expiration, self.config.series_expiration);
+        if expiration > 0 {
+            self.resources.retain(|resource| now.saturating_sub(resource.last_seen) < expiration);
+        }
+        self.resources.evict(self.config.resources);
+        let Resources { list, budget, .. } = &mut self.resources;
+        for table in list.iter_mut().flat_map(|resource| &mut resource.tables) {
+            if of_series > 0 {
+                table.retain(|series| now.saturating_sub(series.last_seen) < of_series, budget);
+            }
+            if self.config.exemplars > 0 {
+                table.clear_exemplars();
+            }
+        }
+    }
+
+    pub fn counts(&self) -> Counts {
+        let tables = self.resources.list.iter().flat_map(|resource| &resource.tables);
+        Counts {
+            evicted: self.resources.evicted,
+            resources: self.resources.list.len(),
+            series: tables.map(|table| table.series().len()).sum(),
+            bytes: self.resources.budget.used,
+            ..self.counts
+        }
+    }
+
+    /// The metrics as Prometheus calls them, each with its kind and what it is.
+    pub fn families(&self) -> Vec<exposition::Family> {
+        exposition::families(&self.config)
+    }
+
+    /// The series of the family of this number, as lines of Prometheus' text format.
+    pub fn exposition(&self, family: usize) -> Vec<u8> {
+        exposition::series(&self.config, &self.resources, family)
+    }
+}
+
+fn blank<'b>(
+    config: &Config,
+    group: usize,
+    shapes: &'b [Shape],
+    resource: u64,
+    key: &[u8],
+    flushed: &HashMap<u64, u64>,
+    now: u64,
+) -> Blank<'b> {
+    let (id, start) = match config.delta {
+        true => {
+            let id = xxh3_64_with_seed(key, resource ^ group as u64);
+            (id, flushed.get(&id).copied().unwrap_or(now))
+        }
+        false => (0, now),
+    };
+    Blank { shapes, size: config.groups[group].size, limit: config.cardinality, id, start, now }
+}
+
+fn tells_scope(config: &Config, scope: &ScopeView<'_>) -> bool {
+    config.scopes.iter().any(|name| **name == *scope.name())
+}
+
+/// The attributes of a series of spans or events.
+fn span_attributes(config: &Config, group: usize, spot: &Spot<'_, '_>, sources: &[&Map<'_>]) -> Vec<u8> {
+    let (mut out, mut names) = (Vec::new(), Vec::new());
+    let mut put = |name: &str, text: &[u8]| {
+        names.push(name.as_bytes().to_vec());
+        put_text_attribute(&mut out, name.as_bytes(), text);
+    };
+    let (span, has) = (spot.span, &config.has);
+    if has.service_name {
+        put("service.name", spot.service);
+    }
+    if has.span_name {
+        put("span.name", span.name());
+    }
+    if has.span_kind {
+        put("span.kind", word(&KINDS, span.kind()));
+    }
+    if has.status_code {
+        put("status.code", word(&STATUSES, span.status().code));
+    }
+    if has.instance {
+        put("collector.instance.id", &config.instance);
+    }
+    if tells_scope(config, spot.scope) {
+        put("span.instrumentation.scope.name", spot.scope.name());
+        if !spot.scope.version().is_empty() {
+            put("span.instrumentation.scope.version", spot.scope.version());
+        }
+    }
+    if config.sampling_method {
+        put("sampling.method", method(spot.weight));
+    }
+    for dimensions in [&config.dimensions, &config.groups[group].dimensions] {
+        Dimensions::put_attributes(dimensions, sources, &mut names, &mut out);
+    }
+    out
+}
+
+/// The attributes of a series of calls of models.
+fn call_attributes(config: &Config, spot: &Spot<'_, '_>, sources: &[&Map<'_>], token_type: &[u8]) -> Vec<u8> {
+    let (mut out, mut names) = (Vec::new(), Vec::new());
+    let mut put = |name: &str, text: &[u8]| {
+        names.push(name.as_bytes().to_vec());
+        put_text_attribute(&mut out, name.as_bytes(), text);
+    };
+    if config.has.service_name {
+        put("service.name", spot.service);
+    }
+    if config.has.instance {
+        put("collector.instance.id", &config.instance);
+    }
+    if config.sampling_method {
+        put("sampling.method", method(spot.weight));
+    }
+    if let Some(gen_ai) = &config.gen_ai {
+        gen_ai.put_attributes(sources, token_type, &mut names, &mut out);
+    }
+    out
+}
+
+fn method(weight: Weight) -> &'static [u8] {
+    if weight.is_adjusted { b"extrapolated" } else { b"counted" }
+}
+
+fn word(words: &[&'static [u8]], number: i32) -> &'static [u8] {
+    usize::try_from(number).ok().and_then(|number| words.get(number).copied()).unwrap_or_default()
+}
+
+fn exemplar(span: &SpanView<'_>, value: f64) -> Option<Exemplar> {
+    let (trace_id, span_id) = (span.trace_id().try_into().ok()?, span.span_id().try_into().ok()?);
+    (trace_id != [0; 16]).then_some(Exemplar { trace_id, span_id, value, time: span.end_time_unix_nano() })
+}
+
+/// The resource of a `ResourceSpans`, or the scope of a `ScopeSpans`.
+fn header(body: &[u8]) -> &[u8] {
+    fields(body).find(|field| field.number == 1).map_or(&[], |field| field.bytes)
+}
+
+fn spans_in(resource_spans: &[u8]) -> u64 {
+    let scopes = fields(resource_spans).filter(|field| field.number == 2);
+    scopes.map(|scope| fields(scope.bytes).filter(|field| field.number == 2).count() as u64).sum()
+}
