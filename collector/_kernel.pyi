@@ -645,8 +645,10 @@ class SpanMetrics:
         expired.
         """
     def counts(self) -> dict[str, int]:
-        """What became of spans: `counted`, `unnamed` (no `service.name`), `homeless` (no memory for their resource),
-        and of the counted `overflowed`. What is kept: `resources`, `series`, `bytes`; resources that were `evicted`.
+        """What became of spans, and what is kept.
+
+        Spans: `counted`, `unnamed` (no `service.name`), `homeless` (no memory for their resource), and of the counted
+        those that `overflowed`. Kept: `resources`, `series`, `bytes`; resources that were `evicted`.
         """
     def families(self) -> list[tuple[str, str, str]]:
         """The metrics as Prometheus calls them, with kind and help; the last one is `target_info`."""

@@ -21,7 +21,9 @@ def _family(metric: Metric) -> Iterator[str]:
     for read in metric.reads:
         try:
             for sample in read():
-                if isinstance(sample, Sample):
+                if isinstance(sample, str):
+                    series.append(sample)
+                elif isinstance(sample, Sample):
                     series.append(f"{metric.name}{_labels(sample.labels)} {_number(sample.value)}")
                 else:
                     series.extend(_histogram(metric.name, *sample))

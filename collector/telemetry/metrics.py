@@ -48,7 +48,8 @@ class Histogram:
         self.sum += value
 
 
-Read = Callable[[], Iterable[Sample] | Iterable[tuple[Labels, Histogram]]]
+Read = Callable[[], Iterable[Sample] | Iterable[tuple[Labels, Histogram]] | Iterable[str]]
+"""Gives samples, histograms, or series that are written already: lines of Prometheus' text, without the last end."""
 
 
 @dataclass(slots=True)
