@@ -70,7 +70,9 @@ def key_values(
     max_size: int = 6,
 ) -> SearchStrategy[list[KeyValue]]:
     """Attributes, as a list. With `unique=False` keys may stand more than once."""
-    entries = st.builds(KeyValue, key=st.sampled_from(keys) | texts(keys), value=values or any_values())
+    entries = st.builds(
+        KeyValue, key=st.sampled_from(keys) | texts(keys), value=any_values() if values is None else values
+    )
     return st.lists(entries, max_size=max_size, unique_by=(lambda entry: entry.key) if unique else None)
 
 
@@ -84,7 +86,7 @@ def events(attributes: SearchStrategy[list[KeyValue]] | None = None) -> SearchSt
         Span.Event,
         time_unix_nano=UINT64,
         name=texts(("exception", "debug", "")),
-        attributes=attributes or key_values(max_size=3),
+        attributes=key_values(max_size=3) if attributes is None else attributes,
         dropped_attributes_count=st.sampled_from([0, 1, 300]),
     )
 
@@ -108,7 +110,7 @@ def spans(attributes: SearchStrategy[list[KeyValue]] | None = None) -> SearchStr
         kind=st.sampled_from(Span.SpanKind.values()),
         start_time_unix_nano=UINT64,
         end_time_unix_nano=UINT64,
-        attributes=attributes or key_values(),
+        attributes=key_values() if attributes is None else attributes,
         dropped_attributes_count=UINT32,
         events=st.lists(events(), max_size=2),
         dropped_events_count=st.sampled_from([0, 2]),
@@ -147,7 +149,7 @@ def requests(
     )
     resources = st.builds(
         Resource,
-        attributes=resource_attributes or key_values(max_size=4),
+        attributes=key_values(max_size=4) if resource_attributes is None else resource_attributes,
         dropped_attributes_count=st.sampled_from([0, 1]),
     )
     resource_spans = st.builds(

@@ -48,7 +48,7 @@ class MetricsPipelines:
     def decode(
         self, id: ComponentId, node: Node, path: Path, where: Where, foreign: dict[Kind, set[str]]
     ) -> PipelineConfig | None:
-        """Decode and keep a pipeline. Gives `None` where there were problems, or nothing is left of it."""
+        """Decode a pipeline and keep what is possible of it. Gives what was written, or `None` if nothing is left."""
         decoded = self._decoder.struct(PipelineSection, node, path)
         if decoded is None:
             return None
@@ -59,8 +59,7 @@ class MetricsPipelines:
         if pipeline.exporters and not exporters and self._ignore_others:
             self._decoder.notices.append(f"{where} {render(path)}: left out, none of its exporters can send metrics")
             return None
-        pipeline = PipelineConfig(pipeline.id, receivers, (), exporters)
-        self.found[pipeline.id] = (pipeline, node)
+        self.found[pipeline.id] = (PipelineConfig(pipeline.id, receivers, (), exporters), node)
         return pipeline
 
     def _possible(

@@ -15,7 +15,7 @@ const BIAS: i32 = 1023;
 /// Buckets for values from 0 up.
 #[derive(Clone, Debug)]
 pub struct Exponential {
-    pub scale: i32,
+    scale: i32,
     pub count: u64,
     pub sum: f64,
     pub min: f64,
@@ -40,6 +40,11 @@ impl Exponential {
             buckets: Vec::new(),
             max_size: max_size.max(2),
         }
+    }
+
+    /// The scale of the buckets; 0 while there are none.
+    pub fn scale(&self) -> i32 {
+        if self.buckets.is_empty() { 0 } else { self.scale }
     }
 
     /// Counts a value that is not negative, as often as `times` says.

@@ -168,7 +168,7 @@ fn put_exponential(out: &mut Vec<u8>, histogram: &Exponential) {
     let zigzag = |value: i32| u64::from((value << 1 ^ value >> 31) as u32);
     put_fixed64(out, 4, histogram.count);
     put_fixed64(out, 5, histogram.sum.to_bits());
-    put_varint_field(out, 6, zigzag(histogram.scale));
+    put_varint_field(out, 6, zigzag(histogram.scale()));
     put_fixed64(out, 7, histogram.zeros);
     put_message(out, 8, |out| {
         put_varint_field(out, 1, zigzag(histogram.offset));
