@@ -109,12 +109,12 @@ def lines(status: Document) -> Iterator[str]:
         if it["refused"] or it["retries"]:
             yield f"    turned away by a full queue {it['refused']}, attempts beyond the first {it['retries']}"
         yield from _set_aside(it)
-    for id, it in status["connectors"].items():
+    for id, it in status.get("connectors", {}).items():
         yield (
             f"connectors::{id}: taken {it['taken']} = counted {it['counted']} + without service.name {it['unnamed']}"
             f" + without room {it['homeless']} + failed {name_reasons(it['failed'])}"
         )
-    for id, it in status["metrics_exporters"].items():
+    for id, it in status.get("metrics_exporters", {}).items():
         yield (
             f"exporters::{id}: data points of metrics offered {it['offered']} = delivered {it['delivered']}"
             f" + failed {name_reasons(it['failed'])} + superseded {it['superseded']} + held {it['held']}"

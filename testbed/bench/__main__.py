@@ -25,6 +25,7 @@ def main(as_json: bool) -> None:
         "kernel, 512 spans": kernel.measure(),
         "OTTL, one more statement": kernel.measure_statements(),
         "redaction": kernel.measure_redaction(),
+        "span metrics": kernel.measure_span_metrics(),
     }
     if as_json:
         figures = {title.partition(",")[0].lower(): kernel.as_json(table) for title, table in tables.items()}

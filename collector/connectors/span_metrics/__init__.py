@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
 from functools import partial
 
 from collector._kernel import SpanMetrics
@@ -137,13 +136,4 @@ class SpanMetricsConnector(Connector):
         if self.config.is_delta:
             return
         for number, (name, kind, help) in enumerate(self._metrics.families()):
-            metrics.register(name, MetricKind(kind), help, self._lines(number))
-
-    def _lines(self, family: int) -> Callable[[], Iterable[str]]:
-        """Give what reads the series of a family: one text, written by the kernel."""
-        return partial(_without_end, partial(self._metrics.exposition, family))
-
-
-def _without_end(read: Callable[[], str]) -> list[str]:
-    lines = read().rstrip("\n")
-    return [lines] if lines else []
+            metrics.register_written(name, MetricKind(kind), help, partial(self._metrics.exposition, number))

@@ -158,7 +158,7 @@ class SpanMetricsConfig(Config):
     metric_timestamp_cache_size: int = 1000
     """With deltas: of how many series it is remembered when they left last, so that intervals are without gaps."""
     resource_metrics_cache_size: PositiveInt = 1000
-    """How many resources are remembered from one interval to the next. Within an interval there may be twice as many.
+    """How many resources are remembered from one interval to the next.
     The least recently used go, and begin again at 0 when they come back."""
     resource_metrics_key_attributes: list[str] = []
     """Attributes that a resource is known by; all of them where none is named. Name those that outlive a restart, so

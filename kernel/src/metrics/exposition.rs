@@ -13,6 +13,9 @@ use super::resources::{Resource, Resources};
 use crate::text::text;
 use crate::view::Map;
 
+/// Bytes of a family. Who has more series is better served by requests: a page is built whole.
+const LONGEST: usize = 32 << 20;
+
 /// A metric as it is called there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Family {
@@ -60,19 +63,20 @@ pub fn series(config: &Config, resources: &Resources, family: usize) -> Vec<u8> 
         }
     }
     let name = names::metric(instrument);
-    for (labels, sum) in merged {
+    let bounds: Vec<String> = match &instrument.shape {
+        Shape::Explicit(bounds) => bounds.iter().map(|bound| number_text(*bound)).collect(),
+        _ => Vec::new(),
+    };
+    let all = merged.len();
+    for (written, (labels, sum)) in merged.into_iter().enumerate() {
+        if out.len() > LONGEST {
+            out.extend_from_slice(format!("# {} more series are left out here\n", all - written).as_bytes());
+            break;
+        }
         match &instrument.shape {
-            Shape::Count => line(&mut out, &name, "", &labels, None, &sum.count.to_string()),
-            Shape::Amount => line(&mut out, &name, "", &labels, None, &number_text(sum.sum)),
-            Shape::Explicit(bounds) => {
-                let mut below = 0u64;
-                for (bound, count) in bounds.iter().zip(&sum.buckets) {
-                    below = below.saturating_add(*count);
-                    line(&mut out, &name, "_bucket", &labels, Some(&number_text(*bound)), &below.to_string());
-                }
-                rest(&mut out, &name, &labels, &sum);
-            }
-            Shape::Exponential(_) => rest(&mut out, &name, &labels, &sum),
+            Shape::Count => line(&mut out, &name, "", &labels, |out| put_count(out, sum.count)),
+            Shape::Amount => line(&mut out, &name, "", &labels, |out| put_text(out, &number_text(sum.sum))),
+            Shape::Explicit(_) | Shape::Exponential(_) => histogram(&mut out, &name, &labels, &bounds, &sum),
         }
     }
     out
@@ -102,32 +106,62 @@ impl Sum {
     }
 }
 
-/// The last bucket of a histogram, its sum and its count.
-fn rest(out: &mut Vec<u8>, name: &str, labels: &[u8], sum: &Sum) {
-    line(out, name, "_bucket", labels, Some("+Inf"), &sum.count.to_string());
-    line(out, name, "_sum", labels, None, &number_text(sum.sum));
-    line(out, name, "_count", labels, None, &sum.count.to_string());
+/// The buckets, the sum and the count. Most of a page is buckets, which differ in their bounds and counts only.
+fn histogram(out: &mut Vec<u8>, name: &str, labels: &[u8], bounds: &[String], sum: &Sum) {
+    let mut head = Vec::with_capacity(name.len() + labels.len() + 16);
+    put_text(&mut head, name);
+    put_text(&mut head, "_bucket{");
+    if !labels.is_empty() {
+        head.extend_from_slice(labels);
+        head.push(b',');
+    }
+    put_text(&mut head, "le=\"");
+    let mut bucket = |bound: &str, count: u64| {
+        out.extend_from_slice(&head);
+        put_text(out, bound);
+        put_text(out, "\"} ");
+        put_count(out, count);
+        out.push(b'\n');
+    };
+    let mut below = 0u64;
+    for (bound, count) in bounds.iter().zip(&sum.buckets) {
+        below = below.saturating_add(*count);
+        bucket(bound, below);
+    }
+    bucket("+Inf", sum.count);
+    line(out, name, "_sum", labels, |out| put_text(out, &number_text(sum.sum)));
+    line(out, name, "_count", labels, |out| put_count(out, sum.count));
 }
 
-fn line(out: &mut Vec<u8>, name: &str, suffix: &str, labels: &[u8], bound: Option<&str>, value: &str) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(suffix.as_bytes());
-    if !labels.is_empty() || bound.is_some() {
+fn line(out: &mut Vec<u8>, name: &str, suffix: &str, labels: &[u8], value: impl FnOnce(&mut Vec<u8>)) {
+    put_text(out, name);
+    put_text(out, suffix);
+    if !labels.is_empty() {
         out.push(b'{');
         out.extend_from_slice(labels);
-        if let Some(bound) = bound {
-            if !labels.is_empty() {
-                out.push(b',');
-            }
-            out.extend_from_slice(b"le=\"");
-            out.extend_from_slice(bound.as_bytes());
-            out.push(b'"');
-        }
         out.push(b'}');
     }
     out.push(b' ');
-    out.extend_from_slice(value.as_bytes());
+    value(out);
     out.push(b'\n');
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn put_count(out: &mut Vec<u8>, mut count: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (count % 10) as u8;
+        count /= 10;
+        if count == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
 }
 
 fn number_text(value: f64) -> String {
@@ -211,6 +245,6 @@ fn targets(config: &Config, resources: &Resources, out: &mut Vec<u8>) {
     lines.sort();
     lines.dedup();
     for labels in lines {
-        line(out, "target_info", "", &labels, None, "1");
+        line(out, "target_info", "", &labels, |out| out.push(b'1'));
     }
 }

@@ -10,6 +10,7 @@ mod dimensions;
 mod exponential;
 mod exposition;
 mod gen_ai;
+mod identity;
 mod names;
 mod otlp;
 mod point;
@@ -26,27 +27,17 @@ use std::hash::{BuildHasher, RandomState};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use self::config::{Config, Group, Observed};
-use self::dimensions::{Dimensions, put_key_text, put_text_attribute};
+use self::identity::{Spot, call_attributes, put_call_key, put_span_key, span_attributes};
 pub use self::otlp::Request;
 use self::point::{Exemplar, Shape};
 use self::resources::{Resource, Resources};
 use self::series::{Blank, Seed};
 use self::settings::Settings;
-use self::weight::{Weight, Weights};
+use self::weight::Weights;
 use crate::error::OptionError;
 use crate::rope::SpanBatch;
 use crate::view::{Map, ResourceView, ScopeView, SpanView};
 use crate::wire::{Field, fields};
-
-const KINDS: [&[u8]; 6] = [
-    b"SPAN_KIND_UNSPECIFIED",
-    b"SPAN_KIND_INTERNAL",
-    b"SPAN_KIND_SERVER",
-    b"SPAN_KIND_CLIENT",
-    b"SPAN_KIND_PRODUCER",
-    b"SPAN_KIND_CONSUMER",
-];
-const STATUSES: [&[u8]; 3] = [b"STATUS_CODE_UNSET", b"STATUS_CODE_OK", b"STATUS_CODE_ERROR"];
 
 /// What became of spans, ever, and what is kept now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,16 +68,6 @@ pub struct SpanMetrics {
     flushed: HashMap<u64, u64>,
     counts: Counts,
     key: Vec<u8>,
-}
-
-/// What is known of a span while it is counted.
-struct Spot<'s, 'a> {
-    span: &'s SpanView<'a>,
-    scope: &'s ScopeView<'a>,
-    service: &'s [u8],
-    weight: Weight,
-    exemplar: Option<Exemplar>,
-    now: u64,
 }
 
 impl SpanMetrics {
@@ -161,7 +142,7 @@ impl SpanMetrics {
         let spot = Spot { span, scope, service, weight, exemplar, now };
         let mut key = std::mem::take(&mut self.key);
         key.clear();
-        self.put_key(&spot, &mut key);
+        put_span_key(&self.config, &spot, &mut key);
         let of_span = key.len();
         self.config.dimensions.put_key(&[span.attributes(), outer], &mut key);
         let begun = key.len();
@@ -195,26 +176,6 @@ impl SpanMetrics {
         self.key = key;
     }
 
-    /// Appends what tells series of spans apart, but for the dimensions of the configuration.
-    #[inline]
-    fn put_key(&self, spot: &Spot<'_, '_>, key: &mut Vec<u8>) {
-        let (config, span) = (&self.config, spot.span);
-        let has = &config.has;
-        let kind = if has.span_kind { u8::try_from(span.kind()).unwrap_or(u8::MAX) } else { 0 };
-        let status = if has.status_code { u8::try_from(span.status().code).unwrap_or(u8::MAX) } else { 0 };
-        key.extend_from_slice(&[kind, status, u8::from(config.sampling_method && spot.weight.is_adjusted)]);
-        if has.span_name {
-            put_key_text(key, span.name());
-        }
-        if !config.resource_key.is_empty() && has.service_name {
-            put_key_text(key, spot.service);
-        }
-        if tells_scope(config, spot.scope) {
-            put_key_text(key, spot.scope.name());
-            put_key_text(key, spot.scope.version());
-        }
-    }
-
     /// Counts the call of a model. Says whether it had no series of its own.
     fn call(
         &mut self,
@@ -240,11 +201,7 @@ impl SpanMetrics {
         for (group, token_type, values) in observations {
             let Some(gen_ai) = &self.config.gen_ai else { break };
             key.clear();
-            key.push(u8::from(self.config.sampling_method && spot.weight.is_adjusted));
-            if !self.config.resource_key.is_empty() {
-                put_key_text(key, spot.service);
-            }
-            gen_ai.put_key(&[attributes, outer], token_type, key);
+            put_call_key(&self.config, gen_ai, spot, &[attributes, outer], token_type, key);
             let make = |config: &Config| call_attributes(config, spot, &[attributes, outer], token_type);
             overflowed |= self.observe(resource, group, key, spot, values, make);
         }
@@ -367,78 +324,6 @@ fn blank<'b>(
         false => (0, now),
     };
     Blank { shapes, size: config.groups[group].size, limit: config.cardinality, id, start, now }
-}
-
-fn tells_scope(config: &Config, scope: &ScopeView<'_>) -> bool {
-    config.scopes.iter().any(|name| **name == *scope.name())
-}
-
-/// The attributes of a series of spans or events.
-fn span_attributes(config: &Config, group: usize, spot: &Spot<'_, '_>, sources: &[&Map<'_>]) -> Vec<u8> {
-    let (mut out, mut names) = (Vec::new(), Vec::new());
-    let mut put = |name: &str, text: &[u8]| {
-        names.push(name.as_bytes().to_vec());
-        put_text_attribute(&mut out, name.as_bytes(), text);
-    };
-    let (span, has) = (spot.span, &config.has);
-    if has.service_name {
-        put("service.name", spot.service);
-    }
-    if has.span_name {
-        put("span.name", span.name());
-    }
-    if has.span_kind {
-        put("span.kind", word(&KINDS, span.kind()));
-    }
-    if has.status_code {
-        put("status.code", word(&STATUSES, span.status().code));
-    }
-    if has.instance {
-        put("collector.instance.id", &config.instance);
-    }
-    if tells_scope(config, spot.scope) {
-        put("span.instrumentation.scope.name", spot.scope.name());
-        if !spot.scope.version().is_empty() {
-            put("span.instrumentation.scope.version", spot.scope.version());
-        }
-    }
-    if config.sampling_method {
-        put("sampling.method", method(spot.weight));
-    }
-    for dimensions in [&config.dimensions, &config.groups[group].dimensions] {
-        Dimensions::put_attributes(dimensions, sources, &mut names, &mut out);
-    }
-    out
-}
-
-/// The attributes of a series of calls of models.
-fn call_attributes(config: &Config, spot: &Spot<'_, '_>, sources: &[&Map<'_>], token_type: &[u8]) -> Vec<u8> {
-    let (mut out, mut names) = (Vec::new(), Vec::new());
-    let mut put = |name: &str, text: &[u8]| {
-        names.push(name.as_bytes().to_vec());
-        put_text_attribute(&mut out, name.as_bytes(), text);
-    };
-    if config.has.service_name {
-        put("service.name", spot.service);
-    }
-    if config.has.instance {
-        put("collector.instance.id", &config.instance);
-    }
-    if config.sampling_method {
-        put("sampling.method", method(spot.weight));
-    }
-    if let Some(gen_ai) = &config.gen_ai {
-        gen_ai.put_attributes(sources, token_type, &mut names, &mut out);
-    }
-    out
-}
-
-fn method(weight: Weight) -> &'static [u8] {
-    if weight.is_adjusted { b"extrapolated" } else { b"counted" }
-}
-
-fn word(words: &[&'static [u8]], number: i32) -> &'static [u8] {
-    usize::try_from(number).ok().and_then(|number| words.get(number).copied()).unwrap_or_default()
 }
 
 fn exemplar(span: &SpanView<'_>, value: f64) -> Option<Exemplar> {

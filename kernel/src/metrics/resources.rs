@@ -9,6 +9,8 @@ use crate::view::{Entry, ResourceView};
 
 /// Ways to write the attributes of resources that are remembered, for each resource that may be kept.
 const SPELLINGS: usize = 4;
+/// Bytes of those. Who has larger ones can afford a closer look.
+const LONGEST: usize = 4096;
 
 pub struct Resource {
     /// Known beyond the resource itself, for delta.
@@ -67,10 +69,12 @@ impl Resources {
             Some(index) => *index,
             None => self.add(key, view, config)?,
         };
-        if self.by_bytes.len() >= SPELLINGS * config.resources {
-            self.by_bytes.clear();
+        if body.len() <= LONGEST {
+            if self.by_bytes.len() >= SPELLINGS * config.resources {
+                self.by_bytes.clear();
+            }
+            self.by_bytes.insert(body.into(), index);
         }
-        self.by_bytes.insert(body.into(), index);
         Some(index as usize)
     }
 
@@ -82,9 +86,6 @@ impl Resources {
         let size = size_of::<Resource>() + size_of_val(&tables[..]) + 3 * attributes.len() + key.len();
         if !self.budget.has_room(size) {
             return None;
-        }
-        if self.list.len() >= config.resources.saturating_mul(2) {
-            self.evict(config.resources);
         }
         self.budget.used += size;
         let id = xxh3_64_with_seed(&key, self.seed.0);

@@ -95,12 +95,7 @@ fn the_least_recently_used_resources_go() {
     assert_eq!(metrics.flush(2, usize::MAX)[0].points, 6);
     assert_eq!(metrics.flush(3, usize::MAX)[0].points, 4);
     assert!(!page(&metrics, 0).contains("job=\"b\""));
-
-    for service in ["d", "e", "f", "g", "h", "i"] {
-        metrics.consume(&spans(service, &["x"]), 3);
-    }
-    assert!(metrics.counts().resources <= 4);
-    assert!(page(&metrics, 0).contains("job=\"i\""));
+    assert_eq!(metrics.counts().evicted, 1);
 }
 
 #[test]
