@@ -56,7 +56,7 @@ pub fn series(config: &Config, resources: &Resources, family: usize) -> Vec<u8> 
         for series in resource.tables[number].series() {
             let point = &series.points[family - group.instruments.start];
             if point.count > 0 {
-                let mut labels = Labels::of(&target);
+                let mut labels = target.clone();
                 labels.attributes(&Map::decode(&series.attributes), |_| true);
                 merged.entry(labels.written()).or_default().add(point);
             }
@@ -179,10 +179,6 @@ fn number_text(value: f64) -> String {
 struct Labels(Vec<(String, Vec<u8>)>);
 
 impl Labels {
-    fn of(target: &Self) -> Self {
-        target.clone()
-    }
-
     fn put(&mut self, name: String, value: &[u8]) {
         match self.0.iter_mut().find(|(known, _)| *known == name) {
             Some((_, values)) => {

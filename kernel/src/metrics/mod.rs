@@ -100,15 +100,18 @@ impl SpanMetrics {
     }
 
     fn resource_spans<'a>(&mut self, body: &'a [u8], now: u64, span: &mut SpanView<'a>) {
+        if spans(body).next().is_none() {
+            return; // A resource is known by its spans.
+        }
         let message = header(body);
         let view = ResourceView::decode(message, &[]);
         let Some(service) = view.attributes().get(b"service.name") else {
-            self.counts.unnamed += spans_in(body);
+            self.counts.unnamed += spans(body).count() as u64;
             return;
         };
         let service = service.as_text().unwrap_or_default();
         let Some(index) = self.resources.find(message, &view, &self.config, now) else {
-            self.counts.homeless += spans_in(body);
+            self.counts.homeless += spans(body).count() as u64;
             return;
         };
         for scope_spans in fields(body).filter(|field| field.number == 2) {
@@ -336,7 +339,8 @@ fn header(body: &[u8]) -> &[u8] {
     fields(body).find(|field| field.number == 1).map_or(&[], |field| field.bytes)
 }
 
-fn spans_in(resource_spans: &[u8]) -> u64 {
-    let scopes = fields(resource_spans).filter(|field| field.number == 2);
-    scopes.map(|scope| fields(scope.bytes).filter(|field| field.number == 2).count() as u64).sum()
+/// The spans of a `ResourceSpans`.
+fn spans(body: &[u8]) -> impl Iterator<Item = Field<'_>> {
+    let scopes = fields(body).filter(|field| field.number == 2);
+    scopes.flat_map(|scope| fields(scope.bytes).filter(|field| field.number == 2))
 }
