@@ -6,7 +6,7 @@ import gzip
 import json
 import queue
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent import futures
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,13 @@ def web() -> Iterator[HttpBackend]:
         yield running
 
 
-def configuration(directory: Path, backend: GrpcBackend, web: HttpBackend, **connector: Any) -> Path:
-    """Write a configuration whose metrics go both ways."""
+BOTH_WAYS = ("otlp", "otlphttp", "otlphttp/whole")
+
+
+def configuration(
+    directory: Path, backend: GrpcBackend, web: HttpBackend, exporters: Sequence[str] = BOTH_WAYS, **connector: Any
+) -> Path:
+    """Write a configuration whose metrics go to these exporters."""
     retry = {"initial_interval": "10ms", "max_interval": "20ms"}
     settings = {
         "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": "127.0.0.1:0"}}}},
@@ -70,6 +75,7 @@ def configuration(directory: Path, backend: GrpcBackend, web: HttpBackend, **con
         "exporters": {
             "nop": None,
             "otlp": {"endpoint": backend.address, "tls": {"insecure": True}, "retry_on_failure": retry},
+            "otlp/grpcio": {"endpoint": backend.address, "tls": {"insecure": True}, "engine": "grpcio"},
             "otlphttp": {"endpoint": web.url, "compression": "none"},
             "otlphttp/whole": {"metrics_endpoint": f"{web.url}/other/path", "encoding": "json"},
         },
@@ -82,7 +88,7 @@ def configuration(directory: Path, backend: GrpcBackend, web: HttpBackend, **con
                 "metrics": {
                     "receivers": ["spanmetrics"],
                     "processors": ["memory_limiter", "batch"],
-                    "exporters": ["otlp", "otlphttp", "otlphttp/whole"],
+                    "exporters": exporters,
                 },
             },
         },
@@ -142,6 +148,17 @@ def test_the_last_interval_leaves_at_sigterm_both_ways(tmp_path: Path, backend: 
     assert {path: counted(series(body)) for path, body in bodies.items()} == {"/v1/metrics": 5, "/other/path": 5}
     assert {request.headers["content-type"] for request in web.requests} == {"application/x-protobuf"}
     assert any("connectors::spanmetrics: was shown 5 spans, counted 5" in line for line in collector.log)
+
+
+def test_grpcio_sends_metrics_as_well(tmp_path: Path, backend: GrpcBackend, web: HttpBackend) -> None:
+    """The other engine delivers the same."""
+    backend.refusals = 0
+    with CollectorProcess(["--config", str(configuration(tmp_path, backend, web, ["otlp/grpcio"]))]) as collector:
+        send(collector, 3)
+        wait_for(collector, [1, 1, 1])
+        collector.stop()
+
+    assert counted(series(*_all(backend))) == 3
 
 
 def test_intervals_leave_by_themselves_and_are_sent_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
@@ -20,6 +21,8 @@ from opentelemetry.sdk.metrics.export import (
     InMemoryMetricReader,
 )
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
+from otlp_strategies import key_values as key_values_of
+from otlp_strategies import requests
 
 from collector._kernel import Op, OptionError, Program, SpanMetrics
 from collector.spans import SpanBatch, receive
@@ -210,6 +213,34 @@ def test_what_is_no_number_is_not_counted(value: Attribute) -> None:
 def test_other_spans_are_no_calls() -> None:
     """A span without attributes of a model makes no metrics of models."""
     assert of_calls(call({"http.route": "/", "gen_ai.usage.input_tokens": 5})) == {}
+
+
+# --- the page
+
+LINE = re.compile(
+    r'[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{(?P<labels>(?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*",?)*)\})?'
+    r" (?:\d+(?:\.\d+)?(?:e[+-]\d+)?|\+Inf)"
+)
+NAME = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="(?:[^"\\]|\\.)*"')
+
+
+@given(requests(key_values_of(["a.b", "a_b", "le", "job", "1", ""]), key_values_of(["service.name", "a b", "le", ""])))
+def test_every_line_of_the_page_can_be_read(request: ExportTraceServiceRequest) -> None:
+    """Whatever attributes are called and hold: names are valid, labels stand once, and so do series."""
+    names = [{"name": name} for name in ("a.b", "a_b", "le", "job", "1", "missing")]
+    buckets = {"unit": "s", "buckets": {"explicit": [0.5, 1.0]}}
+    subject = metrics(namespace="some space", dimensions=names, histogram=buckets, gen_ai=GEN_AI)
+    subject.consume(receive(request.SerializeToString()), 1)
+
+    texts = [subject.exposition(number) for number in range(len(subject.families()))]
+    lines = [line for text in texts for line in text.split("\n") if line]
+    found = [line.rpartition(" ")[0] for line in lines]
+    assert len(found) == len(set(found))
+    for line in lines:
+        match = LINE.fullmatch(line)
+        assert match, line
+        labels = NAME.findall(match["labels"] or "")
+        assert len(labels) == len(set(labels)), line
 
 
 # --- intervals

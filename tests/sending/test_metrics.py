@@ -13,10 +13,10 @@ from collector.component import Delivery, MetricsExporter
 from collector.config.types import Config, Duration
 from collector.errors import PermanentError, RetryableError, TooLargeError
 from collector.flush import Flush, MetricsRequest
-from collector.ledger import PointsAccount, Reason
+from collector.ledger import Reason
 from collector.sending.config import QueueConfig, RetryConfig, SendingConfig
 from collector.sending.metrics import MetricsSender
-from collector.testing import StubHost, _settings, until
+from collector.testing import StubHost, metrics_exporter_settings, until
 
 QUICK = RetryConfig(initial_interval=Duration(0.001), max_interval=Duration(0.002), max_elapsed_time=Duration(60))
 
@@ -25,7 +25,7 @@ class Exporter(MetricsExporter):
     """Gives outcomes, one for each call, then takes everything. A float is a wait before it takes something."""
 
     def __init__(self, outcomes: Iterable[BaseException | Delivery | float] = ()) -> None:
-        super().__init__(Config(), _settings("backend", PointsAccount(), None, ""))
+        super().__init__(Config(), metrics_exporter_settings("backend"))
         self.outcomes = list(outcomes)
         self.taken: list[bytes] = []
         self.calls = 0

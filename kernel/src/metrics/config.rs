@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::dimensions::Dimensions;
 use super::gen_ai::GenAi;
-use super::point::{Exemplar, Shape};
+use super::point::{Exemplar, Point, Shape};
 use super::series::Series;
 use super::settings::{Buckets, DimensionSettings, Settings, Unit};
 use crate::error::OptionError;
@@ -12,6 +12,10 @@ use crate::view::Needs;
 
 /// Attributes that series have unless they are excluded.
 pub const RESERVED: [&str; 5] = ["service.name", "span.name", "span.kind", "status.code", "collector.instance.id"];
+
+/// What a series takes besides its points, its key and its attributes: lists grow by doubling, so they have room for as much
+/// again, and allocations and entries of tables are larger than what is in them.
+const OVERHEAD: usize = 2 * size_of::<Series>() + 128;
 
 /// A metric.
 pub struct Instrument {
@@ -165,11 +169,11 @@ struct Catalogue {
 impl Catalogue {
     fn add(&mut self, observed: Observed, metrics: Vec<Instrument>, dimensions: Dimensions) {
         let examples = self.exemplars.saturating_mul(size_of::<Exemplar>());
-        let points: usize = metrics.iter().map(|metric| metric.shape.size() + examples).sum();
+        let points: usize = metrics.iter().map(|metric| size_of::<Point>() + metric.shape.size() + examples).sum();
         let first = self.instruments.len();
         self.instruments.extend(metrics);
         let instruments = first..self.instruments.len();
-        self.groups.push(Group { observed, instruments, dimensions, size: size_of::<Series>() + points });
+        self.groups.push(Group { observed, instruments, dimensions, size: OVERHEAD + points });
     }
 }
 

@@ -25,10 +25,18 @@ pub fn metric(instrument: &Instrument) -> String {
     if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }
 }
 
+/// Labels that a page has by itself.
+const OWN: [&str; 4] = ["job", "instance", "connector", "le"];
+
 /// The name of an attribute as a label.
 pub fn label(attribute: &str) -> String {
     let name: String = attribute.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("key_{name}") } else { name }
+    match name.as_bytes().first() {
+        None => "_".to_owned(),
+        Some(b'0'..=b'9') => format!("key_{name}"),
+        _ if OWN.contains(&&name[..]) => format!("exported_{name}"),
+        _ => name,
+    }
 }
 
 /// Appends text as it stands between the quotes of a label.
@@ -60,9 +68,10 @@ mod tests {
             let instrument = Instrument { name: name.to_owned(), unit, help: "", shape };
             assert_eq!(metric(&instrument), expected);
         }
-        assert_eq!(
-            (label("http.route"), label("1st"), label("ä")),
-            ("http_route".into(), "key_1st".into(), "_".into())
-        );
+        for (attribute, expected) in
+            [("http.route", "http_route"), ("1st", "key_1st"), ("ä", "_"), ("", "_"), ("le", "exported_le")]
+        {
+            assert_eq!(label(attribute), expected);
+        }
     }
 }

@@ -137,7 +137,8 @@ fn put_point(out: &mut Vec<u8>, series: &Series, point: &Point, shape: &Shape, n
     for attribute in fields(&series.attributes) {
         put_bytes(out, attributes, attribute.bytes);
     }
-    put_fixed64(out, 2, series.start);
+    // Clocks are set back now and then.
+    put_fixed64(out, 2, series.start.min(now));
     put_fixed64(out, 3, now);
     match (&point.aggregate, shape) {
         (Aggregate::Count, _) => put_fixed64(out, 6, i64::try_from(point.count).unwrap_or(i64::MAX) as u64),
