@@ -31,7 +31,7 @@ use self::identity::{Spot, call_attributes, put_call_key, put_span_key, span_att
 pub use self::otlp::Request;
 use self::point::{Exemplar, Shape};
 use self::resources::{Resource, Resources};
-use self::series::{Blank, Seed};
+use self::series::{Birth, Blank, Seed};
 use self::settings::Settings;
 use self::weight::Weights;
 use crate::error::OptionError;
@@ -68,6 +68,17 @@ pub struct SpanMetrics {
     flushed: HashMap<u64, u64>,
     counts: Counts,
     key: Vec<u8>,
+}
+
+/// Where spans stand.
+struct Place<'p, 'a> {
+    /// The number of the resource.
+    resource: usize,
+    /// Its attributes.
+    outer: &'p Map<'a>,
+    scope: &'p ScopeView<'a>,
+    service: &'p [u8],
+    now: u64,
 }
 
 impl SpanMetrics {
@@ -121,23 +132,15 @@ impl SpanMetrics {
             };
             for field in fields(scope_spans.bytes).filter(|field| field.number == 2) {
                 span.load(field.bytes, self.config.needs);
-                self.span(&field, index, view.attributes(), &scope, service, now, span);
+                let place = Place { resource: index, outer: view.attributes(), scope: &scope, service, now };
+                self.span(field.bytes, &place, span);
             }
         }
     }
 
-    #[allow(clippy::too_many_arguments)] // They are what a walk over spans knows, and stay in registers.
     #[inline]
-    fn span<'a>(
-        &mut self,
-        field: &Field<'a>,
-        resource: usize,
-        outer: &Map<'a>,
-        scope: &ScopeView<'a>,
-        service: &[u8],
-        now: u64,
-        span: &SpanView<'a>,
-    ) {
+    fn span<'a>(&mut self, body: &'a [u8], place: &Place<'_, 'a>, span: &SpanView<'a>) {
+        let Place { resource, outer, scope, service, now } = *place;
         let weight = self.weights.of(span.trace_state());
         let duration =
             span.end_time_unix_nano().saturating_sub(span.start_time_unix_nano()) as f64 / self.config.duration_unit;
@@ -170,7 +173,7 @@ impl SpanMetrics {
                     }
                 }
                 // Both belong to a call, which is read once.
-                Observed::Operations => overflowed |= self.call(field.bytes, resource, group, &spot, outer, &mut key),
+                Observed::Operations => overflowed |= self.call(body, resource, group, &spot, outer, &mut key),
                 Observed::Tokens => {}
             }
         }
@@ -267,7 +270,12 @@ impl SpanMetrics {
             let mut times: Vec<u64> = self.flushed.values().copied().collect();
             times.sort_unstable_by(|a, b| b.cmp(a));
             let oldest = times[most.min(times.len() - 1)];
-            self.flushed.retain(|_, time| *time > oldest);
+            let mut room = most - times.iter().filter(|time| **time > oldest).count();
+            self.flushed.retain(|_, time| {
+                let fits = *time == oldest && room > 0;
+                room -= usize::from(fits);
+                *time > oldest || fits
+            });
         }
     }
 
@@ -319,14 +327,16 @@ fn blank<'b>(
     flushed: &HashMap<u64, u64>,
     now: u64,
 ) -> Blank<'b> {
-    let (id, start) = match config.delta {
+    let birth = |key: &[u8]| match config.delta {
         true => {
             let id = xxh3_64_with_seed(key, resource ^ group as u64);
-            (id, flushed.get(&id).copied().unwrap_or(now))
+            Birth { id, start: flushed.get(&id).copied().unwrap_or(now) }
         }
-        false => (0, now),
+        false => Birth { id: 0, start: now },
     };
-    Blank { shapes, size: config.groups[group].size, limit: config.cardinality, id, start, now }
+    let (size, limit) = (config.groups[group].size, config.cardinality);
+    // No key is that short.
+    Blank { shapes, size, limit, own: birth(key), overflow: birth(&[]), now }
 }
 
 fn exemplar(span: &SpanView<'_>, value: f64) -> Option<Exemplar> {

@@ -76,9 +76,17 @@ pub struct Blank<'b> {
     pub size: usize,
     /// Series there may be; 0 is no limit.
     pub limit: usize,
+    pub own: Birth,
+    /// The same for the series of all that have no place.
+    pub overflow: Birth,
+    pub now: u64,
+}
+
+/// Where a series begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Birth {
     pub id: u64,
     pub start: u64,
-    pub now: u64,
 }
 
 pub struct Table {
@@ -130,7 +138,8 @@ impl Table {
 
     fn push(&mut self, attributes: Vec<u8>, blank: &Blank<'_>, size: usize, is_overflow: bool) -> u32 {
         let points = blank.shapes.iter().map(Point::new).collect();
-        let (id, start, last_seen) = (blank.id, blank.start, blank.now);
+        let Birth { id, start } = if is_overflow { blank.overflow } else { blank.own };
+        let last_seen = blank.now;
         self.series.push(Series { attributes, points, id, start, last_seen, is_overflow, size });
         self.series.len() as u32 - 1
     }
@@ -182,7 +191,14 @@ mod tests {
     fn what_has_no_place_is_counted_together() {
         let mut table = Table::new(Seed(1));
         let mut budget = Budget { used: 0, most: 0 };
-        let blank = Blank { shapes: &[Shape::Count], size: 10, limit: 2, id: 0, start: 1, now: 1 };
+        let blank = Blank {
+            shapes: &[Shape::Count],
+            size: 10,
+            limit: 2,
+            own: Birth::default(),
+            overflow: Birth::default(),
+            now: 1,
+        };
         for key in [b"a", b"b", b"c", b"d"] {
             let series = table.add(key, Vec::new(), &blank, &mut budget);
             series.points[0].observe(&Shape::Count, 0.0, 1);
@@ -197,7 +213,8 @@ mod tests {
         let mut table = Table::new(Seed(1));
         let mut budget = Budget { used: 0, most: 0 };
         for (now, key) in [b"a", b"b", b"c"].into_iter().enumerate() {
-            let blank = Blank { shapes: &[Shape::Count], size: 10, limit: 0, id: 0, start: 0, now: now as u64 };
+            let (own, overflow) = (Birth::default(), Birth::default());
+            let blank = Blank { shapes: &[Shape::Count], size: 10, limit: 0, own, overflow, now: now as u64 };
             table.add(key, Vec::new(), &blank, &mut budget);
         }
         table.retain(|series| series.last_seen != 1, &mut budget);

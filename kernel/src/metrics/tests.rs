@@ -125,6 +125,32 @@ fn delta_forgets_and_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn only_so_many_ends_are_remembered() {
+    let mut metrics = SpanMetrics::new(Settings { delta: true, start_times: 2, ..settings() }).unwrap();
+    for now in [10, 20, 30] {
+        metrics.consume(&spans("shop", &["a", "b", "c", "d"]), now);
+        metrics.flush(now + 5, usize::MAX);
+        assert_eq!(metrics.flushed.len(), 2);
+    }
+}
+
+#[test]
+fn what_overflows_has_intervals_of_its_own() {
+    let mut metrics = SpanMetrics::new(Settings { delta: true, cardinality: 1, ..settings() }).unwrap();
+    let overflow = |metrics: &SpanMetrics| {
+        let series = metrics.resources.list[0].tables[0].series();
+        series.iter().find(|series| series.is_overflow).map(|series| series.start)
+    };
+    metrics.consume(&spans("shop", &["a", "b"]), 10);
+    assert_eq!(overflow(&metrics), Some(10));
+    metrics.flush(15, usize::MAX);
+    metrics.consume(&spans("shop", &["b"]), 20);
+    metrics.flush(25, usize::MAX);
+    metrics.consume(&spans("shop", &["c", "a"]), 30);
+    assert_eq!(overflow(&metrics), Some(15));
+}
+
+#[test]
 fn dimensions_make_series() {
     let dimension = |name: &str| DimensionSettings { name: name.to_owned(), ..Default::default() };
     let mut metrics =
