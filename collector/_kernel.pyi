@@ -33,6 +33,7 @@ __all__ = [
     "ServerSocket",
     "ServerTls",
     "SpanBatch",
+    "SpanMetrics",
     "StageCounts",
     "Ticket",
     "TraceCounts",
@@ -753,6 +754,8 @@ class OtlpClient:
         """Make the descriptor quiet. To be called before what is there is taken."""
     def send(self, batch: SpanBatch, call: int) -> None:
         """Begin a call. Its outcome comes under this number."""
+    def send_request(self, data: bytes, call: int) -> None:
+        """Begin a call with a request of another signal, which is sent as it is but for the compression."""
     def cancel(self, call: int) -> None:
         """Break a call off."""
     def set_header(self, name: str, value: str) -> None:
@@ -766,6 +769,34 @@ class OtlpClient:
         """Break all calls off and close the connections."""
     def join(self) -> None:
         """Close, and wait for the thread."""
+
+@final
+class SpanMetrics:
+    """Counts spans and measures how long they took, by their attributes. See `metrics/settings.rs`.
+
+    Times are nanoseconds since 1970. A span whose resource has no `service.name` is not counted.
+    """
+
+    def __new__(cls, settings: Mapping[str, object]) -> Self:
+        """Raises `OptionError`, or an `ExceptionGroup` of them."""
+    def consume(self, batch: SpanBatch, now: int) -> None:
+        """Count the spans of a batch."""
+    def flush(self, now: int, max_bytes: int) -> list[tuple[bytes, int]]:
+        """Write all series as `ExportMetricsServiceRequest`s of at most so many bytes, each with its data points.
+
+        What is not kept for the next interval is forgotten: with delta everything, otherwise exemplars and what has
+        expired.
+        """
+    def counts(self) -> dict[str, int]:
+        """What became of spans, and what is kept.
+
+        Spans: `counted`, `unnamed` (no `service.name`), `homeless` (no memory for their resource), and of the counted
+        those that `overflowed`. Kept: `resources`, `series`, `bytes`; resources that were `evicted`.
+        """
+    def families(self) -> list[tuple[str, str, str]]:
+        """The metrics as Prometheus calls them, with kind and help; the last one is `target_info`."""
+    def exposition(self, family: int) -> str:
+        """The series of a family, by its number, as lines of Prometheus' text format."""
 
 def compress(encoding: str, data: bytes, level: int | None = None) -> bytes:
     """`data` compressed as `gzip`, `deflate` or `zstd`, or as it is for `identity`.

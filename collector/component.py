@@ -19,14 +19,22 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from collector._kernel import Op, OpCounts
 from collector.config.types import Config
-from collector.ledger import Account, ExporterAccount, ProcessorAccount, ReceiverAccounts
+from collector.flush import MetricsConsumer, MetricsRequest
+from collector.ledger import (
+    Account,
+    ConnectorAccount,
+    ExporterAccount,
+    PointsAccount,
+    ProcessorAccount,
+    ReceiverAccounts,
+)
 from collector.offload import Offload, Stage
 from collector.spans import SpanBatch
 from collector.telemetry.metrics import Metrics
@@ -71,6 +79,8 @@ class Settings(Generic[AccountT]):
     """Logs with the component's id and kind attached."""
     pipeline: str = ""
     """The pipeline it belongs to; empty for components that are shared between pipelines."""
+    instance: str = ""
+    """Tells this collector from others: its `service.instance.id`."""
 
 
 Leavings = Mapping[str, Callable[[], Any]]
@@ -232,6 +242,9 @@ class Delivery:
 class Exporter(Component):
     """Delivers batches. Queue, retries and timeout stand in front of it: see `collector/sending`."""
 
+    metrics_exporter: ClassVar[type[MetricsExporter] | None] = None
+    """What delivers metrics under the same settings, if that is possible."""
+
     def __init__(self, config: Any, settings: Settings[ExporterAccount]) -> None:
         self.config = config
         self.settings = settings
@@ -243,6 +256,39 @@ class Exporter(Component):
         Several calls may run at the same time. A call that is cancelled ran out of time. An exporter with several
         destinations raises `DividedError` if only some of them failed, also when it is cancelled.
         """
+
+
+class MetricsExporter(Component):
+    """Delivers metrics that connectors make. Before it stand retries and a timeout: `collector/sending/metrics.py`."""
+
+    def __init__(self, config: Any, settings: Settings[PointsAccount]) -> None:
+        self.config = config
+        self.settings = settings
+
+    @abstractmethod
+    async def export(self, request: MetricsRequest) -> Delivery:
+        """Deliver the request once, and say how many data points were rejected. Raises what an `Exporter` raises."""
+
+
+class Connector(Component):
+    """Looks at the spans that pipelines end with, and makes metrics of them, with which other pipelines begin."""
+
+    def __init__(self, config: Any, settings: Settings[ConnectorAccount]) -> None:
+        self.config = config
+        self.settings = settings
+
+    next: Sequence[MetricsConsumer] = ()
+    """Set by the pipeline: where metrics go. Nowhere if no pipeline begins with the connector."""
+
+    def check(self) -> None:
+        """Raise a `FieldError` for settings that do not fit where metrics go. Called when `next` is known."""
+
+    def book(self) -> None:
+        """Write into the account what was counted elsewhere. Called before it is read."""
+
+    @abstractmethod
+    def consume(self, batch: SpanBatch) -> None:
+        """Look at a batch. Whoever has it is not to be kept waiting, and nothing can be refused any more."""
 
 
 class Extension(Component):

@@ -103,5 +103,16 @@ def report(ledger: Ledger) -> None:
         )
         if out.is_durable and (kept := out.held()):
             log.info(f"exporters::{id}: keeps {kept} spans on disk for the next start")
+    for id, connector in ledger.connectors.items():
+        log.info(
+            f"connectors::{id}: was shown {connector.taken} spans, counted {connector.counted},"
+            f" without service.name {connector.unnamed}, without room {connector.homeless},"
+            f" failed {name_reasons(connector.failed)}"
+        )
+    for id, points in ledger.metrics_exporters.items():
+        log.info(
+            f"exporters::{id}: was offered {points.offered} data points of metrics, delivered {points.delivered},"
+            f" superseded {points.superseded}, failed {name_reasons(points.failed)}"
+        )
     for problem in ledger.problems():
         log.warning(f"the ledger does not balance: {problem}")

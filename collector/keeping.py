@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from collector.component import Component, Extension, Kind, Processor, Receiver, Reference
+from collector.component import Component, Connector, Extension, Kind, Processor, Receiver, Reference
 from collector.config.model import CollectorConfig
 from collector.program import Member
+from collector.sending.metrics import MetricsSender
 from collector.sending.sender import Sender
 
 if TYPE_CHECKING:
@@ -38,6 +39,19 @@ class Keeping:
         """Say whether an exporter stays, beside the extensions of the new machine."""
         stays = self._is_same(Kind.EXPORTER, id) and not sender.exporter.is_stale
         return stays and self._has([*sender.exporter.references(), *sender.references()], extensions)
+
+    def metrics_sender(self, id: str) -> MetricsSender | None:
+        """Give what stands before the exporter of metrics of this id, whether that stays or not."""
+        return self._running.metrics_exporters.get(id) if self._running else None
+
+    def keeps_metrics(self, id: str, sender: MetricsSender, extensions: Mapping[str, Extension]) -> bool:
+        """Say whether an exporter of metrics stays, beside the extensions of the new machine."""
+        return self._is_same(Kind.EXPORTER, id) and not sender.is_stale and self._has(sender.references(), extensions)
+
+    def connector(self, id: str) -> Connector | None:
+        """Give a connector if it stays, with all that it has counted."""
+        connector = self._running.connectors.get(id) if self._running else None
+        return connector if connector and self._is_same(Kind.CONNECTOR, id) and not connector.is_stale else None
 
     def member(self, pipeline: str, id: str) -> Member | None:
         """Give a processor that is part of a program if it stays."""

@@ -5,6 +5,11 @@ Every span that was accepted ends in exactly one place, and these equations hold
     received  = accepted + refused                                                     per receiver, spans and requests
     taken     = filtered + sampled out + failed + held in processors + passed on       per pipeline
     offered   = delivered + failed + held in the queue                                 per exporter
+    taken     = counted + without service.name + without room + failed                 per connector
+
+What connectors make of spans is counted in data points, where it leaves:
+
+    offered   = delivered + failed + superseded + held                                 per exporter of metrics
 
 Spans that a processor saves at the end of a run are counted as `saved` there, and as `restored` by the next one.
 
@@ -256,6 +261,50 @@ class ExporterAccount(Account):
         )
 
 
+@dataclass(slots=True)
+class ConnectorAccount(Account):
+    """taken = counted + without service.name + without room + failed. The spans themselves go elsewhere."""
+
+    taken: int = 0
+    counted: int = 0
+    unnamed: int = 0
+    """Spans that cannot be counted, since their resource has no `service.name`."""
+    homeless: int = 0
+    """Spans that were not counted, since there was no memory for another resource."""
+    failed: Counter[Reason] = field(default_factory=Counter)
+
+    def lose(self, spans: int, reason: Reason) -> None:
+        """Book spans that were shown to the connector in vain."""
+        self.taken += spans
+        self.failed[reason] += spans
+
+    def problem(self) -> str | None:
+        """Say which equation does not hold, or `None`."""
+        ends = self.counted + self.unnamed + self.homeless + self.failed.total()
+        return None if self.taken == ends else f"took {self.taken} spans, but {ends} are accounted for: {self}"
+
+
+@dataclass(slots=True)
+class PointsAccount(Account):
+    """offered = delivered + failed + superseded + held, in data points of metrics."""
+
+    offered: int = 0
+    delivered: int = 0
+    failed: Counter[Reason] = field(default_factory=Counter)
+    superseded: int = 0
+    """Data points that were not sent, since later ones say the same and more."""
+    retries: int = 0
+    """Attempts beyond the first."""
+    held: Callable[[], int] = nothing_held
+
+    def problem(self) -> str | None:
+        """Say which equation does not hold, or `None`."""
+        ends = self.delivered + self.failed.total() + self.superseded + self.held()
+        if self.offered == ends:
+            return None
+        return f"was offered {self.offered} data points, but {ends} are accounted for: {self}"
+
+
 def _abandon(account: ProcessorAccount | ExporterAccount) -> int:
     lost = account.held()
     account.held = nothing_held
@@ -272,6 +321,8 @@ class Ledger:
     pipelines: dict[str, PipelineAccount] = field(default_factory=dict)
     processors: dict[tuple[str, str], ProcessorAccount] = field(default_factory=dict)
     exporters: dict[str, ExporterAccount] = field(default_factory=dict)
+    connectors: dict[str, ConnectorAccount] = field(default_factory=dict)
+    metrics_exporters: dict[str, PointsAccount] = field(default_factory=dict)
     sources: list[Callable[[], None]] = field(default_factory=list)
     """Called before the accounts are read: they write down what was counted elsewhere."""
 
@@ -291,5 +342,7 @@ class Ledger:
             *((f"pipelines::{id}", account) for id, account in self.pipelines.items()),
             *((f"processors::{id} in {pipeline}", account) for (pipeline, id), account in self.processors.items()),
             *((f"exporters::{id}", account) for id, account in self.exporters.items()),
+            *((f"connectors::{id}", account) for id, account in self.connectors.items()),
+            *((f"exporters::{id} (metrics)", account) for id, account in self.metrics_exporters.items()),
         ]
         return [f"{name} {problem}" for name, account in named if (problem := account.problem())]

@@ -28,6 +28,8 @@ class Stages:
 
     extensions: list[Named]
     exporters: list[Named]
+    """Of spans, and of metrics."""
+    connectors: list[Named]
     chains: list[list[Named]]
     """The processors of each pipeline, front to back."""
     receivers: list[Named]
@@ -35,7 +37,7 @@ class Stages:
     def in_order(self) -> list[Named]:
         """All of them as they start, back to front."""
         processors = [each for chain in self.chains for each in reversed(chain)]
-        return [*self.extensions, *self.exporters, *processors, *self.receivers]
+        return [*self.extensions, *self.exporters, *self.connectors, *processors, *self.receivers]
 
 
 def chain(parts: Iterable[Named]) -> list[tuple[str, Part]]:
@@ -47,7 +49,14 @@ def stages(machine: Machine) -> Stages:
     """Name the parts of a machine."""
     return Stages(
         [Named(name := f"extensions::{id}", part, name) for id, part in machine.extensions.items()],
-        [Named(name := f"exporters::{id}", part, name) for id, part in machine.exporters.items()],
+        [
+            *(Named(name := f"exporters::{id}", part, name) for id, part in machine.exporters.items()),
+            *(
+                Named(f"exporters::{id} (metrics)", part, f"exporters::{id}")
+                for id, part in machine.metrics_exporters.items()
+            ),
+        ],
+        [Named(name := f"connectors::{id}", part, name) for id, part in machine.connectors.items()],
         [
             [Named(f"{name} in {pipeline}", part, name) for name, part in chain]
             for pipeline, chain in machine.processors.items()

@@ -1,6 +1,7 @@
 """From a configuration to wired components, back to front.
 
     receiver → (fan-out to pipelines) → head → guard → processor → … → tail → (fan-out to exporters) → guard → sender
+                                                                        └→ connector → sender of metrics
 
 Processors are built once for each pipeline, receivers and exporters once for each id. Neighbouring `SpanOp`s become
 one `ProgramProcessor`. Building acquires nothing: `validate` does it too. What cannot be built comes back as one
@@ -22,10 +23,12 @@ from collector._kernel import OptionError, StageCounts
 from collector.component import (
     AccountT,
     Component,
+    Connector,
     Consumer,
     Exporter,
     Extension,
     Kind,
+    MetricsExporter,
     Processor,
     Receiver,
     Reference,
@@ -40,9 +43,11 @@ from collector.guard import Guard
 from collector.keeping import Keeping
 from collector.ledger import (
     Account,
+    ConnectorAccount,
     ExporterAccount,
     Ledger,
     PipelineAccount,
+    PointsAccount,
     ProcessorAccount,
     ReceiverAccounts,
 )
@@ -50,8 +55,11 @@ from collector.offload import Offload, QueueEnd, offload
 from collector.ops import option_errors
 from collector.program import Member, ProgramProcessor
 from collector.sending.change import Change
+from collector.sending.metrics import MetricsSender
 from collector.sending.sender import Sender, sending_references
 from collector.spans import SpanBatch
+from collector.tap import Tap
+from collector.telemetry import instance
 from collector.telemetry.logs import component_logger
 from collector.telemetry.metrics import Metrics
 
@@ -98,6 +106,8 @@ class Machine:
     processors: dict[str, list[tuple[str, Component]]] = field(default_factory=dict)
     """For each pipeline its processors by name, front to back. A fused run is one of them."""
     exporters: dict[str, Sender] = field(default_factory=dict)
+    connectors: dict[str, Connector] = field(default_factory=dict)
+    metrics_exporters: dict[str, MetricsSender] = field(default_factory=dict)
     heads: dict[str, Head] = field(default_factory=dict)
     """The entrance of each pipeline."""
     offloads: dict[str, Offload] = field(default_factory=dict)
@@ -147,7 +157,15 @@ class _Builder:
         for id in self.config.enabled_extensions:
             with self._reporting(Kind.EXTENSION, id):
                 machine.extensions[id] = self._extension(id)
-        for id in _unique(pipeline.exporters for pipeline in pipelines.values()):
+        metrics = self.config.metrics_pipelines
+        for id in _unique(pipeline.exporters for pipeline in metrics.values()):
+            with self._reporting(Kind.EXPORTER, id):
+                machine.metrics_exporters[id] = self._metrics_exporter(id)
+        ends = list(_unique(pipeline.exporters for pipeline in pipelines.values()))
+        for id in filter(self._is_connector, ends):
+            with self._reporting(Kind.CONNECTOR, id):
+                machine.connectors[id] = self._connector(id)
+        for id in itertools.filterfalse(self._is_connector, ends):
             with self._reporting(Kind.EXPORTER, id):
                 machine.exporters[id] = self._exporter(id)
         for name, pipeline in pipelines.items():
@@ -177,6 +195,7 @@ class _Builder:
             metrics=self._shown(Metrics()),
             logger=component_logger(kind, id, pipeline),
             pipeline=pipeline,
+            instance=instance.id_of(self.config.telemetry.resource),
         )
 
     def _shown(self, metrics: Metrics) -> Metrics:
@@ -217,16 +236,61 @@ class _Builder:
         self.machine.ledger.exporters[id] = sender.settings.account
         self._shown(sender.settings.metrics)
 
+    def _metrics_exporter(self, id: str) -> MetricsSender:
+        before = self.keeping.metrics_sender(id)
+        if before is not None and self.keeping.keeps_metrics(id, before, self.machine.extensions):
+            sender = before
+        else:
+            part = self.config.part(Kind.EXPORTER, id)
+            settings = self._settings(Kind.EXPORTER, id, PointsAccount())
+            exporter: MetricsExporter = part.component.metrics_exporter(part.config, settings)
+            self._check_references(exporter.references())
+            sender = MetricsSender(exporter, part.config, settings)
+            if before is not None:
+                self.machine.connections.append(partial(before.forward, sender))
+        self.machine.ledger.metrics_exporters[id] = sender.settings.account
+        return sender
+
+    def _connector(self, id: str) -> Connector:
+        metrics = self.config.metrics_pipelines.values()
+        senders = self.machine.metrics_exporters
+        ends = _unique(pipeline.exporters for pipeline in metrics if id in pipeline.receivers)
+        next = [senders[end] for end in ends if end in senders]
+        connector = self.keeping.connector(id)
+        if connector is None:
+            part = self.config.part(Kind.CONNECTOR, id)
+            connector = part.component(part.config, self._settings(Kind.CONNECTOR, id, ConnectorAccount()))
+            self._check_references(connector.references())
+            connector.next = next
+            connector.check()
+        else:
+            self._shown(connector.settings.metrics)
+            self.machine.connections.append(partial(setattr, connector, "next", next))
+        self.machine.ledger.connectors[id] = connector.settings.account
+        self.machine.ledger.sources.append(connector.book)
+        return connector
+
+    def _is_connector(self, id: str) -> bool:
+        return id in self.config.parts[Kind.CONNECTOR]
+
+    def _end(self, pipeline: PipelineConfig) -> Consumer:
+        """Give what a pipeline ends in: its exporters, and connectors beside them."""
+        ids = list(dict.fromkeys(pipeline.exporters))
+        branches = [
+            Branch(Guard(sender, f"exporters::{id}", sender.exporter.settings.logger), sender.exporter.settings.account)
+            for id in ids
+            if (sender := self.machine.exporters.get(id))
+        ]
+        connectors = [connector for id in ids if (connector := self.machine.connectors.get(id))]
+        if connectors:
+            return Tap(fan_out(branches) if branches else None, connectors)
+        return fan_out(branches)
+
     def _pipeline(self, name: str, pipeline: PipelineConfig) -> Head:
         """Build a pipeline from its end to its entrance, which is returned."""
         ledger = self.machine.ledger
         account = ledger.pipelines[name] = PipelineAccount()
-        branches = [
-            Branch(Guard(sender, f"exporters::{id}", sender.exporter.settings.logger), sender.exporter.settings.account)
-            for id in dict.fromkeys(pipeline.exporters)
-            if (sender := self.machine.exporters.get(id))
-        ]
-        next: Consumer = Tail(fan_out(branches), account)
+        next: Consumer = Tail(self._end(pipeline), account)
         built: list[tuple[str, Component]] = []
         run: list[Member] = []
         for id in reversed(pipeline.processors):

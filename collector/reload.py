@@ -105,6 +105,7 @@ class Replacement:
         await drain.stage([[("the old pipelines", _Emptying(self.old))]], share=0.4)
         self._inherit()
         await drain.stage([chain(self._ended(processors)) for processors in before.chains], share=0.5)
+        await drain.stage([[each] for each in chain(self._ended(before.connectors))], share=0.5)
         await drain.stage([[each] for each in (*chain(self._ended(before.exporters)), *self._changed)])
         await drain.stage([chain(reversed(self._ended(before.extensions)))])
         self._close_books()

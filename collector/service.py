@@ -1,7 +1,7 @@
 """The running collector: start back to front, wait, stop front to back.
 
-    extensions → exporters → processors → receivers → ready
-    not ready → receivers → processors → exporters → extensions
+    extensions → exporters → connectors → processors → receivers → ready
+    not ready → receivers → processors → connectors → exporters → extensions
 
 What cannot start ends the start: all that has started is shut down, and the process exits with 1. SIGINT and SIGTERM
 drain: no new requests, and what is held is handed on, within one deadline for everything. A second signal ends the
@@ -241,6 +241,7 @@ class Service:
             await asyncio.wait([ending])
         await drain.stage([self._stopping([each]) for each in parts.receivers], share=0.5)
         await drain.stage([self._stopping(processors) for processors in parts.chains], share=0.5)
+        await drain.stage([self._stopping([each]) for each in parts.connectors], share=0.5)
         await drain.stage([self._stopping([each]) for each in parts.exporters])
         pages = [(PAGE, self.metrics_page)] if self.metrics_page else []
         await drain.stage([[*self._stopping(reversed(parts.extensions)), *pages]])

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TypeVar
 
-from collector.ledger import Account, ExporterAccount, Ledger, ProcessorAccount, nothing_held
+from collector.ledger import Account, ExporterAccount, Ledger, PointsAccount, ProcessorAccount, nothing_held
 
 Held = Callable[[], int]
+_Holder = ProcessorAccount | ExporterAccount | PointsAccount
 _Key = TypeVar("_Key")
 _AccountT = TypeVar("_AccountT", bound=Account)
 
@@ -28,7 +29,9 @@ class Succession:
         self._pipelines = _replace(ledger.pipelines, draft.pipelines)
         self._processors = _replace(ledger.processors, draft.processors)
         self._exporters = _replace(ledger.exporters, draft.exporters)
-        self._own_held: list[tuple[ProcessorAccount | ExporterAccount, Held]] = []
+        self._connectors = _replace(ledger.connectors, draft.connectors)
+        self._metrics_exporters = _replace(ledger.metrics_exporters, draft.metrics_exporters)
+        self._own_held: list[tuple[_Holder, Held]] = []
         for (pipeline, _), account in ledger.processors.items():
             # One that is gone has dropped spans which the pipeline took.
             known = ledger.pipelines[pipeline].processors
@@ -38,6 +41,8 @@ class Succession:
             self._hold_together(processor, old_processor)
         for exporter, old_exporter in self._exporters:
             self._hold_together(exporter, old_exporter)
+        for points, old_points in self._metrics_exporters:
+            self._hold_together(points, old_points)
         self._ending = [*ledger.sources, self._settle]
         ledger.sources[:] = [*self._ending, *draft.sources]
 
@@ -48,7 +53,7 @@ class Succession:
             account.held = held
         del self._ledger.sources[: len(self._ending)]
 
-    def _hold_together(self, new: ProcessorAccount | ExporterAccount, old: ProcessorAccount | ExporterAccount) -> None:
+    def _hold_together(self, new: _Holder, old: _Holder) -> None:
         own = new.held
         self._own_held.append((new, own))
         new.held = lambda: own() + old.held()
@@ -60,7 +65,13 @@ class Succession:
                 source()
             for transport, account in old_receiver.transports.items():
                 _move(account, receiver.on(transport))
-        for pairs in (self._pipelines, self._processors, self._exporters):
+        for pairs in (
+            self._pipelines,
+            self._processors,
+            self._exporters,
+            self._connectors,
+            self._metrics_exporters,
+        ):
             for new, old in pairs:
                 _move(old, new)
 

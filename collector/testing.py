@@ -29,7 +29,14 @@ from collector.config.loading import load
 from collector.config.model import CollectorConfig
 from collector.config.types import Config
 from collector.errors import ConsumeError, RetryableError
-from collector.ledger import Account, ExporterAccount, ProcessorAccount, ReceiverAccounts
+from collector.ledger import (
+    Account,
+    ConnectorAccount,
+    ExporterAccount,
+    PointsAccount,
+    ProcessorAccount,
+    ReceiverAccounts,
+)
 from collector.service import Service
 from collector.spans import Origin, SpanBatch, receive
 from collector.telemetry.metrics import Metrics
@@ -281,6 +288,16 @@ def exporter_settings(id: str = "test", *, metrics: Metrics | None = None) -> Se
 def receiver_settings(id: str = "test", *, metrics: Metrics | None = None) -> Settings[ReceiverAccounts]:
     """Settings for a receiver, with accounts and metrics of its own."""
     return _settings(id, ReceiverAccounts(), metrics, "")
+
+
+def connector_settings(id: str = "test", *, metrics: Metrics | None = None) -> Settings[ConnectorAccount]:
+    """Settings for a connector, with accounts and metrics of its own."""
+    return _settings(id, ConnectorAccount(), metrics, "")
+
+
+def metrics_exporter_settings(id: str = "test", *, metrics: Metrics | None = None) -> Settings[PointsAccount]:
+    """Settings for an exporter of metrics, with accounts and metrics of its own."""
+    return _settings(id, PointsAccount(), metrics, "")
 
 
 def extension_settings(id: str = "test", *, metrics: Metrics | None = None) -> Settings[Account]:

@@ -1,4 +1,4 @@
-"""`otlp_grpc`, also called `otlp`: send spans to an OTLP backend or another collector over gRPC.
+"""`otlp_grpc`, also called `otlp`: send spans, and metrics of them, to an OTLP backend or another collector over gRPC.
 
 TLS is on unless `tls.insecure` switches it off. A server that cannot be reached is no error at start: the exporter
 connects when there is something to send, and tries again.
@@ -24,13 +24,15 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from collector.auth import ClientAuthenticator, client, reference
-from collector.component import Delivery, Exporter, Host, Reference, Settings
-from collector.ledger import ExporterAccount
+from collector.component import Delivery, Exporter, Host, MetricsExporter, Reference, Settings
+from collector.flush import MetricsRequest
+from collector.ledger import ExporterAccount, PointsAccount
 from collector.spans import SpanBatch
 from collector.transport.client import GrpcClient, GrpcClientConfig
 from collector.transport.tls import NamedFiles
 
 _METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+_METRICS = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 
 _NOTHING_REJECTED = (b"", b"\n\x00")
 """An empty response, and one whose partial success is there and empty, as the Go collector writes it."""
@@ -42,55 +44,112 @@ class OtlpGrpcConfig(GrpcClientConfig):
     """Settings of the `otlp_grpc` exporter."""
 
 
-class OtlpGrpcExporter(Exporter):
-    """Sends each batch as one `ExportTraceServiceRequest`."""
+class _Connection:
+    """What the exporters of all signals have in common: a client of one method, and what it needs."""
 
-    config_type = OtlpGrpcConfig
-
-    def __init__(self, config: OtlpGrpcConfig, settings: Settings[ExporterAccount]) -> None:
-        super().__init__(config, settings)
-        self._client = _client(config, settings.logger)
+    def __init__(self, config: OtlpGrpcConfig, method: str, logger: logging.Logger) -> None:
+        self._config = config
+        self._logger = logger
+        self._client = _client(config, method, logger)
         self._certificates = NamedFiles(config.tls)
 
     def references(self) -> list[Reference]:
+        return reference(self._config.auth, ClientAuthenticator)
+
+    @property
+    def is_stale(self) -> bool:
+        return self._certificates.have_changed
+
+    def open(self, host: Host) -> None:
+        tls = self._config.tls
+        self._certificates.note()
+        if tls and tls.insecure and not tls.plaintext:
+            self._logger.warning(f"tls: {tls.CA_WINS}")
+        self._client.open(client(host, self._config.auth))
+
+    async def send(self, request: SpanBatch | bytes) -> Delivery:
+        return delivery(await self._client.call(request))
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+class OtlpGrpcMetricsExporter(MetricsExporter):
+    """Sends metrics that connectors make, each `ExportMetricsServiceRequest` once."""
+
+    config_type = OtlpGrpcConfig
+
+    def __init__(self, config: OtlpGrpcConfig, settings: Settings[PointsAccount]) -> None:
+        super().__init__(config, settings)
+        self._connection = _Connection(config, _METRICS, settings.logger)
+
+    def references(self) -> list[Reference]:
         """The extension that knows as whom to send."""
-        return reference(self.config.auth, ClientAuthenticator)
+        return self._connection.references()
 
     @property
     def is_stale(self) -> bool:
         """Whether the certificates have changed since the start."""
-        return self._certificates.have_changed
+        return self._connection.is_stale
 
     async def start(self, host: Host) -> None:
         """Make the client, which connects later. Raises `StartError`."""
-        tls = self.config.tls
-        self._certificates.note()
-        if tls and tls.insecure and not tls.plaintext:
-            self.settings.logger.warning(f"tls: {tls.CA_WINS}")
-        self._client.open(client(host, self.config.auth))
+        self._connection.open(host)
 
-    async def export(self, batch: SpanBatch) -> Delivery:
-        """Send the batch once. Raises `RetryableError`, `PermanentError` or `TooLargeError`."""
-        return delivery(await self._client.call(batch))
+    async def export(self, request: MetricsRequest) -> Delivery:
+        """Send the request once. Raises `RetryableError`, `PermanentError` or `TooLargeError`."""
+        return await self._connection.send(request.data)
 
     async def shutdown(self) -> None:
         """Close the client."""
-        await self._client.close()
+        await self._connection.close()
 
 
-def _client(config: OtlpGrpcConfig, logger: logging.Logger) -> GrpcClient:
+class OtlpGrpcExporter(Exporter):
+    """Sends each batch as one `ExportTraceServiceRequest`."""
+
+    config_type = OtlpGrpcConfig
+    metrics_exporter = OtlpGrpcMetricsExporter
+
+    def __init__(self, config: OtlpGrpcConfig, settings: Settings[ExporterAccount]) -> None:
+        super().__init__(config, settings)
+        self._connection = _Connection(config, _METHOD, settings.logger)
+
+    def references(self) -> list[Reference]:
+        """The extension that knows as whom to send."""
+        return self._connection.references()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the certificates have changed since the start."""
+        return self._connection.is_stale
+
+    async def start(self, host: Host) -> None:
+        """Make the client, which connects later. Raises `StartError`."""
+        self._connection.open(host)
+
+    async def export(self, batch: SpanBatch) -> Delivery:
+        """Send the batch once. Raises `RetryableError`, `PermanentError` or `TooLargeError`."""
+        return await self._connection.send(batch)
+
+    async def shutdown(self) -> None:
+        """Close the client."""
+        await self._connection.close()
+
+
+def _client(config: OtlpGrpcConfig, method: str, logger: logging.Logger) -> GrpcClient:
     # What is not used is not imported: grpcio takes time and memory.
     if config.chosen_engine == "native":
         from collector.transport.native_client import NativeGrpcClient  # noqa: PLC0415
 
-        return NativeGrpcClient(config, _METHOD, config.timeout, logger)
+        return NativeGrpcClient(config, method, config.timeout, logger)
     from collector.transport.grpc_client import GrpcioClient  # noqa: PLC0415
 
-    return GrpcioClient(config, _METHOD, config.timeout)
+    return GrpcioClient(config, method, config.timeout)
 
 
 def delivery(answer: bytes) -> Delivery:
-    """Read what the backend said to a batch that it took."""
+    """Read what the backend said to a request that it took: answers of all signals have the same fields."""
     if answer in _NOTHING_REJECTED:
         return Delivery()
     try:

@@ -11,6 +11,7 @@ from collector.config.decode import Decoder, Path
 from collector.config.document import Node
 from collector.config.expand import Expander
 from collector.config.ids import ComponentId
+from collector.config.metrics_pipelines import Configured, MetricsPipelines, Pipelines, ids_of, pipeline_of
 from collector.config.model import (
     CollectorConfig,
     ComponentConfig,
@@ -62,21 +63,25 @@ class _Loader:
                 self.problems.add((key,), f"unknown section{hint}", self.root.key_where(key))
         service = top.get("service", Node(None, self.root.where))
         service_keys = self._map(service, ("service",))
-        pipelines, foreign = self._pipelines(service, service_keys)
         configured = {kind: self._ids(kind, top) for kind in Kind}
+        metrics = MetricsPipelines(self.decoder, configured, ignore_others=self.ignore_other_signals)
+        pipelines, foreign = self._pipelines(service, service_keys, metrics)
         components = {kind: self._components(kind, configured[kind], foreign) for kind in Kind}
         for kind in (Kind.RECEIVER, Kind.EXPORTER):
-            if not configured[kind] and kind not in self.broken:
+            ends = kind is Kind.EXPORTER and configured[Kind.CONNECTOR]
+            if not configured[kind] and not ends and kind not in self.broken:
                 self.problems.add(
                     (kind.section,), f"at least one {kind} must be configured", top.get(kind.section, self.root).where
                 )
-        self._check_references(pipelines, configured)
+        self._check_references({**pipelines, **metrics.found}, configured)
+        self._check_connectors(pipelines, metrics.found, configured)
         extensions = self._extensions(service_keys, configured[Kind.EXTENSION])
         telemetry = self._telemetry(service, service_keys)
         self.problems.raise_if_any()
         return CollectorConfig(
             parts=components,
             pipelines={id: pipeline for id, (pipeline, _) in pipelines.items()},
+            metrics_pipelines={id: pipeline for id, (pipeline, _) in metrics.found.items()},
             enabled_extensions=extensions,
             telemetry=telemetry,
             notices=tuple(dict.fromkeys(self.notices)),
@@ -145,9 +150,9 @@ class _Loader:
     # Service
 
     def _pipelines(
-        self, service: Node, keys: dict[str, Node]
-    ) -> tuple[dict[str, tuple[PipelineConfig, Node]], dict[Kind, set[str]]]:
-        """Decode the pipelines of traces, and gather the ids that only other signals use."""
+        self, service: Node, keys: dict[str, Node], metrics: MetricsPipelines
+    ) -> tuple[Pipelines, dict[Kind, set[str]]]:
+        """Decode the pipelines of traces, and of what is made of them; gather the ids that only other signals use."""
         for key in keys:
             if key not in {"pipelines", "extensions", "telemetry"}:
                 hint = guess(key, ("pipelines", "extensions", "telemetry"))
@@ -157,7 +162,7 @@ class _Loader:
                     service.key_where(key),
                 )
         section = keys.get("pipelines", Node(None, service.where))
-        found: dict[str, tuple[PipelineConfig, Node]] = {}
+        found: Pipelines = {}
         foreign: dict[Kind, set[str]] = {kind: set() for kind in Kind}
         other_signals = traces = 0
         for key, node in self._map(section, ("service", "pipelines")).items():
@@ -167,6 +172,12 @@ class _Loader:
                 id = ComponentId.parse(key)
             except ValueError as error:
                 self.problems.add(path, str(error), where)
+                continue
+            if id.type == "metrics" and metrics.begins_with_connectors(node):
+                if str(id) in metrics.found:
+                    self.problems.add(path, "stands twice once blanks are taken away", where)
+                elif pipeline := metrics.decode(id, node, path, where, foreign):
+                    self._check_shape(pipeline, path, node, where)
                 continue
             if id.type != "traces":
                 other_signals += id.type in OTHER_SIGNALS
@@ -178,8 +189,7 @@ class _Loader:
                 continue
             decoded = self.decoder.struct(PipelineSection, node, path)
             if decoded is not None:
-                receivers, exporters = dict.fromkeys(_ids(decoded.receivers)), dict.fromkeys(_ids(decoded.exporters))
-                pipeline = PipelineConfig(str(id), tuple(receivers), _ids(decoded.processors), tuple(exporters))
+                pipeline = pipeline_of(id, decoded)
                 found[str(id)] = (pipeline, node)
                 self._check_shape(pipeline, path, node, where)
         if not traces and not (other_signals and not self.ignore_other_signals):
@@ -187,7 +197,9 @@ class _Loader:
         used = {
             Kind.RECEIVER: {id for pipeline, _ in found.values() for id in pipeline.receivers},
             Kind.PROCESSOR: {id for pipeline, _ in found.values() for id in pipeline.processors},
-            Kind.EXPORTER: {id for pipeline, _ in found.values() for id in pipeline.exporters},
+            Kind.EXPORTER: {
+                id for pipeline, _ in (*found.values(), *metrics.found.values()) for id in pipeline.exporters
+            },
         }
         return found, {kind: ids - used.get(kind, set()) for kind, ids in foreign.items()}
 
@@ -199,8 +211,11 @@ class _Loader:
             self.problems.add(path, f"unknown signal {id.type!r}{hint or '; there is traces'}", where)
             return
         if not self.ignore_other_signals:
+            but = ", and metrics that connectors such as span_metrics make of them" if id.type == "metrics" else ""
             self.problems.add(
-                path, "only traces are processed here; remove the pipeline or run with --ignore-other-signals", where
+                path,
+                f"only traces are processed here{but}; remove the pipeline or run with --ignore-other-signals",
+                where,
             )
         else:
             self.notices.append(f"{where} {'::'.join(path)}: left out, only traces are processed here")
@@ -220,11 +235,7 @@ class _Loader:
             if pipeline.processors.count(id) > 1:
                 self.problems.add(path, f"references processor {id!r} more than once", node.key_where("processors"))
 
-    def _check_references(
-        self,
-        pipelines: dict[str, tuple[PipelineConfig, Node]],
-        configured: dict[Kind, dict[str, tuple[ComponentId, Node, Where]]],
-    ) -> None:
+    def _check_references(self, pipelines: Pipelines, configured: Configured) -> None:
         for pipeline, node in pipelines.values():
             for kind, ids in (
                 (Kind.RECEIVER, pipeline.receivers),
@@ -232,18 +243,37 @@ class _Loader:
                 (Kind.EXPORTER, pipeline.exporters),
             ):
                 for id in ids:
-                    if id in configured[Kind.CONNECTOR] and kind is not Kind.PROCESSOR:
-                        self.problems.add(
-                            ("service", "pipelines", pipeline.id),
-                            f"references connector {id!r}: pipelines are not connected to each other yet",
-                            node.key_where(kind.section),
-                        )
-                    elif id not in configured[kind] and kind not in self.broken:
+                    known = id in configured[kind] or (kind is not Kind.PROCESSOR and id in configured[Kind.CONNECTOR])
+                    if not known and kind not in self.broken:
                         self.problems.add(
                             ("service", "pipelines", pipeline.id),
                             f"references {kind} {id!r} which is not configured{guess(id, configured[kind])}",
                             node.key_where(kind.section),
                         )
+
+    def _check_connectors(self, pipelines: Pipelines, metrics: Pipelines, configured: Configured) -> None:
+        """Note connectors that stand where they cannot, and ids that say two things."""
+        connectors = configured[Kind.CONNECTOR]
+        for id, (_, _, where) in connectors.items():
+            for kind in (Kind.RECEIVER, Kind.EXPORTER):
+                if id in configured[kind]:
+                    self.problems.add((Kind.CONNECTOR.section, id), f"there is {kind} {id!r} as well", where)
+        ending = {id for pipeline, _ in pipelines.values() for id in pipeline.exporters}
+        for pipeline, node in pipelines.values():
+            for id in filter(connectors.__contains__, pipeline.receivers):
+                self.problems.add(
+                    ("service", "pipelines", pipeline.id),
+                    f"references connector {id!r} as a receiver: it makes metrics, which begin pipelines of metrics",
+                    node.key_where(Kind.RECEIVER.section),
+                )
+        for pipeline, node in metrics.values():
+            for id in filter(connectors.__contains__, pipeline.receivers):
+                if id not in ending:
+                    self.problems.add(
+                        ("service", "pipelines", pipeline.id),
+                        f"references connector {id!r}, which is no exporter of a pipeline of traces: it sees no spans",
+                        node.key_where(Kind.RECEIVER.section),
+                    )
 
     def _extensions(
         self, keys: dict[str, Node], configured: dict[str, tuple[ComponentId, Node, Where]]
@@ -255,18 +285,13 @@ class _Loader:
         ids = self.decoder.value(list[str], node, path)
         if not isinstance(ids, list):
             return ()
-        for id in _ids(ids):
+        for id in ids_of(ids):
             if id not in configured:
                 self.problems.add(
                     path, f"references extension {id!r} which is not configured{guess(id, configured)}", node.where
                 )
-        return tuple(dict.fromkeys(_ids(ids)))
+        return tuple(dict.fromkeys(ids_of(ids)))
 
     def _telemetry(self, service: Node, keys: dict[str, Node]) -> TelemetryConfig:
         node = keys.get("telemetry", Node(None, service.where))
         return self.decoder.struct(TelemetryConfig, node, ("service", "telemetry")) or TelemetryConfig()
-
-
-def _ids(references: Sequence[str]) -> tuple[str, ...]:
-    """Write ids the way sections do: without blanks around their parts."""
-    return tuple("/".join(part.strip() for part in id.split("/", 1)) for id in references)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -206,7 +206,7 @@ class ComponentConfig:
 
 @dataclass(frozen=True, slots=True)
 class PipelineConfig:
-    """A pipeline, its ids checked."""
+    """A pipeline, its ids checked. What spans come from and go to may be connectors as well."""
 
     id: str
     receivers: tuple[str, ...]
@@ -228,6 +228,8 @@ class CollectorConfig:
     """What an operator should know, and what does not stop the collector."""
     root: Node
     """What was written, with the lines."""
+    metrics_pipelines: dict[str, PipelineConfig] = field(default_factory=dict)
+    """Pipelines of the metrics that connectors make: from connectors to exporters, with nothing between."""
 
     def part(self, kind: Kind, id: str) -> ComponentConfig:
         """Give the component of this kind and id."""

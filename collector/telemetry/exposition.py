@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from collector.telemetry.logs import log
-from collector.telemetry.metrics import Histogram, Labels, Metric, Metrics, Sample
+from collector.telemetry.metrics import Histogram, Labels, Metric, Metrics, Sample, Write
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def exposition(metrics: Metrics) -> str:
-    """Write all metrics as they are at this moment."""
-    return "".join(f"{line}\n" for metric in metrics for line in _family(metric))
+async def page(metrics: Metrics) -> str:
+    """Write all metrics as they are at this moment, long ones on another thread."""
+    writes = metrics.writes
+    if not writes:
+        return exposition(metrics)
+    written = await asyncio.to_thread(lambda: {write: _written(write) for write in writes})
+    return exposition(metrics, written)
 
 
-def _family(metric: Metric) -> Iterator[str]:
-    series: list[str] = []
+def exposition(metrics: Metrics, written: Mapping[Write, str] | None = None) -> str:
+    """Write all metrics as they are at this moment; some may be `written` already."""
+    return "".join(f"{line}\n" for metric in metrics for line in _family(metric, written or {}))
+
+
+def _family(metric: Metric, written: Mapping[Write, str]) -> Iterator[str]:
+    texts = (written[write] if write in written else _written(write) for write in metric.writes)
+    series = [text for text in texts if text]
     for read in metric.reads:
         try:
             for sample in read():
@@ -33,6 +44,15 @@ def _family(metric: Metric) -> Iterator[str]:
         yield f"# HELP {metric.name} {_escape(metric.help, quotes=False)}"
         yield f"# TYPE {metric.name} {metric.kind}"
         yield from series
+
+
+def _written(write: Write) -> str:
+    """Lines without the last end; none if they cannot be written."""
+    try:
+        return write().removesuffix("\n")
+    except Exception:
+        log.exception("cannot write a metric")
+        return ""
 
 
 def _histogram(name: str, labels: Labels, histogram: Histogram) -> Iterator[str]:

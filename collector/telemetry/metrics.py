@@ -50,6 +50,9 @@ class Histogram:
 
 Read = Callable[[], Iterable[Sample] | Iterable[tuple[Labels, Histogram]]]
 
+Write = Callable[[], str]
+"""Gives series as lines of Prometheus' text. Where there are thousands it takes a while: it may run on any thread."""
+
 
 @dataclass(slots=True)
 class Metric:
@@ -59,6 +62,7 @@ class Metric:
     kind: MetricKind
     help: str
     reads: list[Read] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
 
 
 class Metrics:
@@ -73,11 +77,24 @@ class Metrics:
 
     def register(self, name: str, kind: MetricKind, help: str, read: Read) -> None:
         """Add series to the metric `name`: `read` is called at every scrape and gives the samples of that moment."""
+        self._metric(name, kind, help).reads.append(read)
+
+    def register_written(self, name: str, kind: MetricKind, help: str, write: Write) -> None:
+        """The same for series that somebody else writes."""
+        self._metric(name, kind, help).writes.append(write)
+
+    def _metric(self, name: str, kind: MetricKind, help: str) -> Metric:
         metric = self._metrics.setdefault(name, Metric(name, kind, help))
         if metric.kind is not kind:
             msg = f"metric {name} is a {metric.kind}, not a {kind}"
             raise ValueError(msg)
-        metric.reads.append(read)
+        return metric
+
+    @property
+    def writes(self) -> list[Write]:
+        """All that write series themselves."""
+        registries = (self, *self.parts)
+        return [write for registry in registries for metric in registry._metrics.values() for write in metric.writes]
 
     def __iter__(self) -> Iterator[Metric]:
         for refresh in self.refreshes:
@@ -87,4 +104,5 @@ class Metrics:
             for name, metric in registry._metrics.items():
                 known = found.setdefault(name, Metric(name, metric.kind, metric.help))
                 known.reads += metric.reads
+                known.writes += metric.writes
         return iter(sorted(found.values(), key=lambda metric: metric.name))

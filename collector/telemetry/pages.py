@@ -7,7 +7,7 @@ import json
 from collector.component import Host, Leavings
 from collector.config.model import PrometheusConfig
 from collector.ledger import Ledger
-from collector.telemetry.exposition import CONTENT_TYPE, exposition
+from collector.telemetry import exposition
 from collector.telemetry.logs import log
 from collector.telemetry.metrics import Metrics
 from collector.telemetry.status import document
@@ -48,7 +48,7 @@ def pages(metrics: Metrics, ledger: Ledger) -> App:
         elif scope["method"] not in {"GET", "HEAD"}:
             await respond(send, 405, "this page is there to be read: GET\n")
         elif scope["path"] == METRICS:
-            await respond(send, 200, exposition(metrics), CONTENT_TYPE)
+            await respond(send, 200, await exposition.page(metrics), exposition.CONTENT_TYPE)
         else:
             await respond(send, 200, json.dumps(document(ledger)), "application/json")
 

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import os
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from typing import Any
 
 from collector import memory
-from collector.ledger import ExporterAccount, Ledger, ProcessorAccount, Reason, ReceiverAccount
+from collector.ledger import (
+    ConnectorAccount,
+    ExporterAccount,
+    Ledger,
+    PointsAccount,
+    ProcessorAccount,
+    Reason,
+    ReceiverAccount,
+)
+from collector.telemetry import instance
 from collector.telemetry.metrics import MetricKind, Metrics, Sample
 
 SIGNAL = {"otel_signal": "traces"}
@@ -26,6 +34,8 @@ def register_ledger(metrics: Metrics, ledger: Ledger) -> None:
     _receivers(metrics, ledger)
     _processors(metrics, ledger)
     _exporters(metrics, ledger)
+    _connectors(metrics, ledger)
+    _metrics_exporters(metrics, ledger)
 
     def pipelines_taken() -> Iterator[Sample]:
         for id, account in ledger.pipelines.items():
@@ -167,6 +177,75 @@ def _exporters(metrics: Metrics, ledger: Ledger) -> None:
     metrics.register("spanmill_exporter_failed_spans", MetricKind.COUNTER, "Spans that were lost, by reason.", failed)
 
 
+def _connectors(metrics: Metrics, ledger: Ledger) -> None:
+    def counter(name: str, help: str, read: Callable[[ConnectorAccount], int]) -> None:
+        def samples() -> Iterator[Sample]:
+            for id, account in ledger.connectors.items():
+                yield Sample({"connector": id}, read(account))
+
+        metrics.register(name, MetricKind.COUNTER, help, samples)
+
+    counter("otelcol_connector_consumed_items", "Spans that a connector was shown.", lambda a: a.taken)
+    counter("spanmill_connector_counted_spans", "Spans that a connector made metrics of.", lambda a: a.counted)
+
+    def skipped() -> Iterator[Sample]:
+        for id, account in ledger.connectors.items():
+            reasons: dict[str, int] = {"no_service_name": account.unnamed, "no_room": account.homeless}
+            reasons |= {reason.value: spans for reason, spans in account.failed.items()}
+            for reason, spans in reasons.items():
+                yield Sample({"connector": id, "reason": reason}, spans)
+
+    metrics.register(
+        "spanmill_connector_skipped_spans",
+        MetricKind.COUNTER,
+        "Spans that a connector made nothing of, by reason.",
+        skipped,
+    )
+
+
+def _metrics_exporters(metrics: Metrics, ledger: Ledger) -> None:
+    def series(name: str, kind: MetricKind, help: str, read: Callable[[PointsAccount], int]) -> None:
+        def samples() -> Iterator[Sample]:
+            for id, account in ledger.metrics_exporters.items():
+                yield Sample({"exporter": id}, read(account))
+
+        metrics.register(name, kind, help, samples)
+
+    series(
+        "otelcol_exporter_sent_metric_points",
+        MetricKind.COUNTER,
+        "Data points that the backend took, those included that it then rejected in a partial success.",
+        lambda a: a.delivered + a.failed[Reason.REJECTED],
+    )
+    series(
+        "otelcol_exporter_send_failed_metric_points",
+        MetricKind.COUNTER,
+        "Data points that were lost.",
+        lambda a: a.failed.total() - a.failed[Reason.REJECTED],
+    )
+    series(
+        "spanmill_exporter_superseded_metric_points",
+        MetricKind.COUNTER,
+        "Data points that were not sent, since later ones say the same and more.",
+        lambda a: a.superseded,
+    )
+    series(
+        "spanmill_exporter_held_metric_points",
+        MetricKind.GAUGE,
+        "Data points that wait to be sent.",
+        lambda a: a.held(),
+    )
+
+    def failed() -> Iterator[Sample]:
+        for id, account in ledger.metrics_exporters.items():
+            for reason, points in account.failed.items():
+                yield Sample({"exporter": id, "reason": reason}, points)
+
+    metrics.register(
+        "spanmill_exporter_failed_metric_points", MetricKind.COUNTER, "Data points that were lost, by reason.", failed
+    )
+
+
 def register_reloads(metrics: Metrics, outcomes: Mapping[str, int]) -> None:
     """Show what became of configurations that were to follow the one at start."""
     metrics.register(
@@ -183,7 +262,7 @@ def register_process(metrics: Metrics, resource: Callable[[], Mapping[str, Any]]
     usual = {
         "service.name": "spanmill",
         "service.version": version("spanmill"),
-        "service.instance.id": str(uuid.uuid4()),
+        instance.ID: instance.id_of({}),
     }
 
     def gauge(name: str, kind: MetricKind, help: str, read: Callable[[], float]) -> None:

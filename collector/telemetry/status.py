@@ -59,6 +59,26 @@ def document(ledger: Ledger) -> Document:
             }
             for id, account in ledger.exporters.items()
         },
+        "connectors": {
+            id: {
+                "taken": account.taken,
+                "counted": account.counted,
+                "unnamed": account.unnamed,
+                "homeless": account.homeless,
+                "failed": _named(account.failed),
+            }
+            for id, account in ledger.connectors.items()
+        },
+        "metrics_exporters": {
+            id: {
+                "offered": account.offered,
+                "delivered": account.delivered,
+                "failed": _named(account.failed),
+                "superseded": account.superseded,
+                "held": account.held(),
+            }
+            for id, account in ledger.metrics_exporters.items()
+        },
         "problems": ledger.problems(),
     }
 
@@ -93,6 +113,16 @@ def lines(status: Document) -> Iterator[str]:
         if it["refused"] or it["retries"]:
             yield f"    turned away by a full queue {it['refused']}, attempts beyond the first {it['retries']}"
         yield from _set_aside(it)
+    for id, it in status.get("connectors", {}).items():
+        yield (
+            f"connectors::{id}: taken {it['taken']} = counted {it['counted']} + without service.name {it['unnamed']}"
+            f" + without room {it['homeless']} + failed {name_reasons(it['failed'])}"
+        )
+    for id, it in status.get("metrics_exporters", {}).items():
+        yield (
+            f"exporters::{id}: data points of metrics offered {it['offered']} = delivered {it['delivered']}"
+            f" + failed {name_reasons(it['failed'])} + superseded {it['superseded']} + held {it['held']}"
+        )
     if status["problems"]:
         yield "These do not add up, as it happens for a moment while spans are on their way:"
         yield from (f"    {problem}" for problem in status["problems"])

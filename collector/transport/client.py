@@ -43,8 +43,8 @@ class GrpcClient(Protocol):
     def open(self, credentials: ClientAuthenticator | None = None) -> None:
         """Get ready. Raises `StartError` for unusable files."""
 
-    async def call(self, batch: SpanBatch) -> bytes:
-        """Send one request and give the answer. Raises `ConsumeError`."""
+    async def call(self, request: SpanBatch | bytes) -> bytes:
+        """Send spans, or a request of another signal, and give the answer. Raises `ConsumeError`."""
 
     async def close(self) -> None:
         """Break off what is under way. May be called twice, and without `open`."""

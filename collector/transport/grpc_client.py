@@ -47,12 +47,12 @@ class GrpcioClient:
             self._channel = grpc.aio.secure_channel(address, _credentials(config.tls), options, compression)
         self._call = self._channel.unary_unary(self._method)
 
-    async def call(self, batch: SpanBatch) -> bytes:
-        """Send one request and give the answer. Raises `ConsumeError`."""
+    async def call(self, request: SpanBatch | bytes) -> bytes:
+        """Send spans, or a request of another signal, and give the answer. Raises `ConsumeError`."""
         header = self._credentials and self._credentials.header
         try:
             answer: bytes = await self._call(
-                batch.encode(),
+                request if isinstance(request, bytes) else request.encode(),
                 timeout=self._timeout,
                 metadata=(*self._metadata, header) if header else self._metadata,
                 wait_for_ready=self._config.wait_for_ready,

@@ -91,8 +91,11 @@ class NativeClient:
             self._renewal = Renewal(files, tls.read, self._renew, self._logger)
             self._renewal.start(float(tls.config.reload_interval))
 
-    async def call(self, batch: SpanBatch) -> Outcome:
-        """Send a batch. Raises `RetryableError` if the client is closed meanwhile. Cancelling breaks the call off."""
+    async def call(self, request: SpanBatch | bytes) -> Outcome:
+        """Send spans, or a request of another signal. Cancelling breaks the call off.
+
+        Raises `RetryableError` if the client is closed meanwhile.
+        """
         if self._client is None:
             raise RetryableError(_CLOSED)
         header = self._credentials and self._credentials.header
@@ -102,7 +105,10 @@ class NativeClient:
         number = next(self._numbers)
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._calls[number] = outcome
-        self._client.send(batch, number)
+        if isinstance(request, bytes):
+            self._client.send_request(request, number)
+        else:
+            self._client.send(request, number)
         try:
             return await outcome
         except asyncio.CancelledError:
@@ -179,9 +185,9 @@ class NativeGrpcClient:
         """Start the client."""
         self._client.open(credentials)
 
-    async def call(self, batch: SpanBatch) -> bytes:
-        """Send one request and give the answer. Raises `ConsumeError`."""
-        outcome = await self._client.call(batch)
+    async def call(self, request: SpanBatch | bytes) -> bytes:
+        """Send spans, or a request of another signal, and give the answer. Raises `ConsumeError`."""
+        outcome = await self._client.call(request)
         if outcome.status == OK:
             return outcome.body
         message = outcome.message

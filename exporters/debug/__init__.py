@@ -12,6 +12,8 @@
       debug/console:
         verbosity: normal
         use_internal_logger: false
+
+Of metrics that connectors make it writes how many there are, to the log.
 """
 
 from __future__ import annotations
@@ -25,9 +27,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from collector.component import Delivery, Exporter, Settings
+from collector.component import Delivery, Exporter, MetricsExporter, Settings
 from collector.config.types import ANY_CASE, FieldError, NonNegativeInt
 from collector.errors import RetryableError
+from collector.flush import MetricsRequest
 from collector.ledger import ExporterAccount
 from collector.sending.config import LocalSendingConfig
 from collector.spans import SpanBatch
@@ -81,10 +84,22 @@ class Sampler:
         return beyond <= 0 or (self._thereafter > 0 and beyond % self._thereafter == 0)
 
 
+class DebugMetricsExporter(MetricsExporter):
+    """Writes a line for each request of metrics, whatever the verbosity."""
+
+    config_type = DebugConfig
+
+    async def export(self, request: MetricsRequest) -> Delivery:
+        """Write the line to the collector's log."""
+        self.settings.logger.info("Metrics", extra={"data points": request.points, "bytes": len(request.data)})
+        return Delivery()
+
+
 class DebugExporter(Exporter):
     """Writes each batch as text."""
 
     config_type = DebugConfig
+    metrics_exporter = DebugMetricsExporter
 
     def __init__(self, config: DebugConfig, settings: Settings[ExporterAccount]) -> None:
         super().__init__(config, settings)

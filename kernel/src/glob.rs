@@ -9,13 +9,27 @@ use crate::pattern::compile;
 
 /// Compiles a glob, or says what is wrong with it.
 pub fn glob(pattern: &str) -> Result<Pattern, String> {
+    translate(pattern, ".", false)
+}
+
+/// The same for names with dots between their parts: `*` and `?` stay within a part, and `**` goes beyond.
+pub fn dotted_glob(pattern: &str) -> Result<Pattern, String> {
+    translate(pattern, r"[^\.]", true)
+}
+
+/// `one` is the regular expression of what `?` stands for; `two_stars` stand for any characters where one star does not.
+fn translate(pattern: &str, one: &str, two_stars: bool) -> Result<Pattern, String> {
     let mut out = String::from(r"(?s)\A(?:");
     let mut chars = pattern.chars().peekable();
     let mut open = 0;
     while let Some(c) = chars.next() {
         match c {
-            '*' => out.push_str(".*"),
-            '?' => out.push('.'),
+            '*' if two_stars && chars.next_if_eq(&'*').is_some() => out.push_str(".*"),
+            '*' => {
+                out.push_str(one);
+                out.push('*');
+            }
+            '?' => out.push_str(one),
             '\\' => quote(chars.next().ok_or("it ends with a backslash")?, &mut out),
             '{' => {
                 open += 1;
@@ -79,6 +93,11 @@ mod tests {
             let regex = glob(pattern).unwrap();
             assert!(regex.is_match(yes.as_bytes()), "{pattern} {yes}");
             assert!(pattern == "*" || !regex.is_match(no.as_bytes()), "{pattern} {no}");
+        }
+        for (pattern, yes, no) in [("http.*", "http.route", "http.request.method"), ("http.**", "http.a.b", "https.a")]
+        {
+            let regex = dotted_glob(pattern).unwrap();
+            assert!(regex.is_match(yes.as_bytes()) && !regex.is_match(no.as_bytes()), "{pattern}");
         }
         for pattern in ["[a", "{a", r"a\"] {
             assert!(glob(pattern).is_err(), "{pattern}");

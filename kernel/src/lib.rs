@@ -3,8 +3,10 @@
 //! A request comes in as bytes, is checked once ([`scan`]) and brought to a normal form where it is not in
 //! it already ([`normalize`]). From then on every part may rely on that form: [`view`] borrows resources,
 //! scopes, spans and values from the bytes, [`program`] walks them once for a whole run of [`ops`], and
-//! writes back what changed. [`batch`] gathers and splits, [`route`] tells backends apart, [`plan`] does all of that to a request in one go, [`json`] reads
-//! and prints. [`journal`] keeps batches on disk. [`detect`] knows addresses, numbers and secrets in values, and [`truncate`] makes values smaller.
+//! writes back what changed. [`batch`] gathers and splits, [`route`] tells backends apart, [`plan`] does all of that to a
+//! request in one go, [`json`] reads and prints. [`traces`] groups spans by trace, and [`tail`] decides about whole traces.
+//! [`metrics`] counts and measures spans. [`journal`] keeps batches on disk. [`detect`] knows addresses, numbers and secrets
+//! in values, and [`truncate`] makes values smaller.
 //!
 //! Nothing here knows of Python but the `py` module, the glue behind `collector._kernel`.
 
@@ -24,6 +26,7 @@ pub mod journal;
 pub mod json;
 pub mod load;
 pub mod merge;
+pub mod metrics;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod normalize;

@@ -27,6 +27,7 @@ def main(as_json: bool) -> None:
         "OTTL, one more statement": kernel.measure_statements(),
         "redaction": kernel.measure_redaction(),
         f"routing, {routing.BACKENDS} backends": kernel.measure_routing(),
+        "span metrics": kernel.measure_span_metrics(),
     }
     if as_json:
         figures = {title.partition(",")[0].lower(): kernel.as_json(table) for title, table in tables.items()}

@@ -19,8 +19,8 @@ from collector._kernel import Program, SpanBatch
 from collector.component import Kind
 from collector.config.loading import load
 from collector.testing import settings
-from testbed.bench import costs, redaction, routing, statements
-from testbed.bench.payload import request
+from testbed.bench import costs, redaction, routing, span_metrics, statements
+from testbed.bench.payload import calls, request
 
 CHAIN = Path(__file__).with_name("chain.yaml")
 SPANS = 512
@@ -124,6 +124,19 @@ def measure_routing() -> list[Figure]:
     return [Figure(name, value, value / medians[YARDSTICK]) for name, value in medians.items()]
 
 
+def measure_span_metrics() -> list[Figure]:
+    """Measure `span_metrics` on the spans of an HTTP server, and on calls of models."""
+    data = request(SPANS)
+    batch = SpanBatch.decode(data)
+    medians = _medians(
+        {
+            YARDSTICK: lambda: ExportTraceServiceRequest.FromString(data),
+            **span_metrics.cases(batch, SpanBatch.decode(calls(SPANS))),
+        }
+    )
+    return [Figure(name, value, value / medians[YARDSTICK]) for name, value in medians.items()]
+
+
 def _medians(cases: Mapping[str, Callable[[], object]], spans: int = SPANS) -> dict[str, float]:
     """Microseconds a span of each case."""
     calls = {name: max(1, min(CALLS, int(TURN / _seconds(case, 1)))) for name, case in cases.items()}
@@ -144,8 +157,8 @@ def _seconds(case: Callable[[], object], calls: int) -> float:
 
 def table(figures: Sequence[Figure], title: str = "kernel, 512 spans") -> str:
     """Write the figures for people."""
-    lines = [f"{title:34} {'µs/span':>8} {'ratio':>7}"]
-    lines += [f"{figure.case:34} {figure.us_per_span:8.3f} {figure.ratio:7.2f}" for figure in figures]
+    lines = [f"{title:38} {'µs/span':>8} {'ratio':>7}"]
+    lines += [f"{figure.case:38} {figure.us_per_span:8.3f} {figure.ratio:7.2f}" for figure in figures]
     return "\n".join(lines)
 
 

@@ -29,6 +29,28 @@ def request(spans: int, seed: int = 1) -> bytes:
     return message.SerializeToString()
 
 
+def calls(spans: int, seed: int = 1) -> bytes:
+    """Build a request of calls of models: the same spans, with seven attributes of calls in place of five others."""
+    message = ExportTraceServiceRequest.FromString(request(spans, seed))
+    random = Random(seed)
+    for span in message.resource_spans[0].scope_spans[0].spans:
+        del span.attributes[:5]
+        span.attributes.extend(
+            key_values(
+                {
+                    "gen_ai.operation.name": "chat",
+                    "gen_ai.provider.name": "atlas",
+                    "gen_ai.request.model": random.choice(("atlas-large", "atlas-small")),
+                    "gen_ai.usage.input_tokens": random.randint(1, 9000),
+                    "gen_ai.usage.output_tokens": random.randint(1, 900),
+                    "gen_ai.response.time_to_first_chunk": random.random(),
+                    "gen_ai.usage.cost": random.random(),
+                }
+            )
+        )
+    return message.SerializeToString()
+
+
 def _span(random: Random, *, is_health_check: bool) -> Span:
     route = "/healthz" if is_health_check else "/v1/orders/{id}"
     attributes: dict[str, Attribute] = {

@@ -135,7 +135,10 @@ def test_a_source_that_cannot_be_read_is_reported(sources: list[str], overrides:
         ("yaml:service::pipelins: {}", ["service::pipelins: unknown key; did you mean 'pipelines'?"]),
         ("yaml:processors::hold::tiemout: 5s", ["processors::hold::tiemout: unknown key; did you mean 'timeout'?"]),
         ("yaml:exporters::sinc: {}", ["exporters::sinc: unknown type 'sinc'; did you mean 'sink'?"]),
-        ("yaml:connectors::count: {}", ["connectors::count: unknown type 'count'; there are none"]),
+        (
+            "yaml:connectors::count: {}",
+            ["connectors::count: unknown type 'count'; there are span_metrics, spanmetrics"],
+        ),
         ("yaml:receivers: {}", []),
         (
             "yaml:receivers:",
@@ -178,8 +181,8 @@ def test_a_source_that_cannot_be_read_is_reported(sources: list[str], overrides:
             "yaml:service::pipelines::metrics/x: {receivers: [prometheus]}",
             [
                 (
-                    "service::pipelines::metrics/x: only traces are processed here;"
-                    " remove the pipeline or run with --ignore-other-signals"
+                    "service::pipelines::metrics/x: only traces are processed here, and metrics that connectors such as"
+                    " span_metrics make of them; remove the pipeline or run with --ignore-other-signals"
                 )
             ],
         ),

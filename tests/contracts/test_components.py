@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from collector import distribution
-from collector.component import Component, Exporter, Extension, Kind, Processor, Receiver, SpanOp
+from collector.component import Component, Connector, Exporter, Extension, Kind, Processor, Receiver, SpanOp
 from collector.config.model import CollectorConfig
 from collector.config.types import Config
 from collector.errors import ConfigError, ConsumeError, PermanentError, RetryableError
@@ -23,7 +23,7 @@ BASES: dict[Kind, tuple[type, ...]] = {
     Kind.RECEIVER: (Receiver,),
     Kind.PROCESSOR: (Processor, SpanOp),
     Kind.EXPORTER: (Exporter,),
-    Kind.CONNECTOR: (),
+    Kind.CONNECTOR: (Connector,),
     Kind.EXTENSION: (Extension,),
 }
 
@@ -72,7 +72,8 @@ def document(kind: Kind, type_: str, settings: str) -> str:
     sections: dict[str, str] = {"receivers": "feed:", "exporters": "sink:"}
     used = {"receivers": "feed", "processors": "", "exporters": "sink", "extensions": ""}
     sections[kind.section] = settings
-    used[kind.section] = type_
+    # A connector stands beside the exporters.
+    used |= {"exporters": f"sink, {type_}"} if kind is Kind.CONNECTOR else {kind.section: type_}
     body = "\n".join(f"{name}:\n{textwrap.indent(text, '  ')}" for name, text in sections.items())
     pipeline = ", ".join(f"{name}: [{used[name]}]" for name in ("receivers", "processors", "exporters"))
     return f"{body}\nservice: {{extensions: [{used['extensions']}], pipelines: {{traces: {{{pipeline}}}}}}}\n"
@@ -91,6 +92,8 @@ def built(machine: Machine, kind: Kind, type_: str) -> Any:
             return processor
         case Kind.EXPORTER:
             return machine.exporters[type_]
+        case Kind.CONNECTOR:
+            return machine.connectors[type_]
     return machine.extensions[type_]
 
 

@@ -11,7 +11,7 @@ import pytest
 from collector.errors import StartError
 from collector.ledger import ExporterAccount, Ledger, Reason
 from collector.service import Service
-from collector.telemetry.exposition import exposition
+from collector.telemetry.exposition import exposition, page
 from collector.telemetry.metrics import Histogram, MetricKind, Metrics, Sample
 from collector.telemetry.pipeline_metrics import register_ledger
 from collector.testing import Feed, configure, make_spans, running
@@ -139,3 +139,16 @@ async def test_a_page_whose_port_is_in_use_is_a_clear_start_error() -> None:
             await second.start()
 
     assert str(caught.value) == f"service::telemetry::metrics: cannot listen on {address}: address already in use"
+
+
+async def test_series_that_somebody_else_writes_stand_under_one_head() -> None:
+    """Beside those that are read, also where a page is written on another thread; one that fails costs itself only."""
+    metrics = Metrics()
+    metrics.register("a_total", MetricKind.COUNTER, "Both.", lambda: [Sample({}, 1)])
+    metrics.register_written("a_total", MetricKind.COUNTER, "Both.", lambda: 'a_total{x="1"} 2\na_total{x="2"} 3\n')
+    metrics.register_written("b_total", MetricKind.COUNTER, "Nothing.", lambda: "")
+    metrics.register_written("c_total", MetricKind.COUNTER, "Broken.", lambda: str(1 // 0))
+
+    expected = '# HELP a_total Both.\n# TYPE a_total counter\na_total{x="1"} 2\na_total{x="2"} 3\na_total 1\n'
+    assert exposition(metrics) == expected
+    assert await page(metrics) == expected

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from collector.cli import cli
 from collector.component import Kind
 from collector.errors import PermanentError, TooLargeError
-from collector.ledger import Ledger, PipelineAccount, Reason
+from collector.ledger import ConnectorAccount, Ledger, PipelineAccount, PointsAccount, Reason
 from collector.service import Service
 from collector.telemetry.status import document, lines
 from collector.testing import Feed, SinkExporter, known, make_spans, running
@@ -95,6 +95,25 @@ async def test_shows_the_last_spans_that_were_too_large() -> None:
     )
     assert "secret" not in data.stdout
     assert json.loads(data.stdout)["exporters"]["sink"]["set_aside"][-1]["span_id"] == f"{40:016x}"
+
+
+def test_shows_what_connectors_made_of_spans() -> None:
+    """Spans that were counted, or were not and why; and data points that were sent."""
+    ledger = Ledger()
+    ledger.connectors["span_metrics"] = connector = ConnectorAccount(taken=9, counted=5, unnamed=3)
+    connector.failed[Reason.COMPONENT_ERROR] = 1
+    ledger.metrics_exporters["otlp"] = PointsAccount(offered=10, delivered=7, superseded=3)
+
+    assert list(lines(document(ledger))) == [
+        (
+            "connectors::span_metrics: taken 9 = counted 5 + without service.name 3 + without room 0"
+            " + failed 1 (1 component_error)"
+        ),
+        "exporters::otlp: data points of metrics offered 10 = delivered 7 + failed 0 + superseded 3 + held 0",
+    ]
+
+    connector.counted, ledger.metrics_exporters["otlp"].delivered = 4, 6
+    assert [problem.partition(":")[0] for problem in ledger.problems()] == ["connectors", "exporters"]
 
 
 def test_names_reasons_and_what_does_not_add_up() -> None:

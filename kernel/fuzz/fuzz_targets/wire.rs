@@ -8,6 +8,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use spanmill_kernel::metrics::SpanMetrics;
 use spanmill_kernel::program::Program;
 use spanmill_kernel::rope::SpanBatch;
 use spanmill_kernel::route::{Key, Router};
@@ -58,6 +59,28 @@ static ROUTERS: LazyLock<Vec<Router>> = LazyLock::new(|| {
     keys.map(|key| Router::new(&names, key).unwrap()).collect()
 });
 
+/// Everything that there is to count, in little memory.
+fn count(batch: &SpanBatch) {
+    let settings = json!({
+        "namespace": "x", "instance": "i", "resources": 2, "exemplars": 1, "max_bytes": 20_000, "sampling_method": true,
+        "dimensions": [{"name": "a", "default": "b"}, {"glob": "c.*"}], "event_dimensions": [{"name": "d"}],
+        "scopes": ["s"], "cardinality": 3,
+        "histogram": {"unit": "ms", "buckets": {"exponential": 4}, "dimensions": [{"name": "e"}]},
+        "gen_ai": {"input_tokens": ["f"], "output_tokens": ["g"], "time_to_first_chunk": ["h"],
+                   "first_chunk_events": ["e"], "cost": "i"},
+    });
+    let mut metrics = SpanMetrics::new(serde_json::from_value(settings).unwrap()).ok().unwrap();
+    metrics.consume(batch, 1);
+    let counts = metrics.counts();
+    assert_eq!(counts.counted + counts.unnamed + counts.homeless, batch.len() as u64);
+    for family in 0..metrics.families().len() {
+        assert!(std::str::from_utf8(&metrics.exposition(family)).is_ok());
+    }
+    let whole: u64 = metrics.flush(2, usize::MAX).iter().map(|request| request.points).sum();
+    let parts: u64 = metrics.flush(2, 500).iter().map(|request| request.points).sum();
+    assert!(parts <= whole);
+}
+
 /// What every batch keeps to: its bytes are in the normal form and hold the spans it says.
 fn check(batch: &SpanBatch) {
     let bytes = batch.encode();
@@ -70,6 +93,7 @@ fn check(batch: &SpanBatch) {
 fuzz_target!(|data: &[u8]| {
     let Ok(batch) = SpanBatch::decode(Bytes::copy_from_slice(data), None) else { return };
     check(&batch);
+    count(&batch);
 
     let outcome = PROGRAM.run(&batch);
     check(&outcome.batch);

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use super::batch::SpanBatch;
@@ -47,6 +49,11 @@ impl OtlpClient {
 
     fn send(&self, batch: &SpanBatch, call: u64) {
         self.client.send(call, batch.0.clone());
+    }
+
+    fn send_request(&self, data: PyBackedBytes, call: u64) {
+        // The bytes object is kept alive: nothing is copied.
+        self.client.send_request(call, Bytes::from_owner(data));
     }
 
     fn cancel(&self, call: u64) {

@@ -10,6 +10,7 @@ mod compress;
 mod errors;
 mod guard;
 mod journal;
+mod metrics;
 mod net;
 mod plan;
 mod program;
@@ -50,6 +51,7 @@ fn _kernel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<guard::Guard>()?;
     module.add_class::<journal::Journal>()?;
     module.add_class::<journal::JournalEntry>()?;
+    module.add_class::<metrics::SpanMetrics>()?;
     module.add_class::<net::OtlpServer>()?;
     module.add_class::<net::Fairness>()?;
     module.add_class::<net::ServerSocket>()?;

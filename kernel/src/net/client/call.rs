@@ -1,4 +1,4 @@
-//! One batch, from the order to its outcome.
+//! One request, from the order to its outcome.
 
 use std::cell::RefCell;
 use std::io;
@@ -23,7 +23,6 @@ use super::settings::{Protocol, Settings};
 use super::{grpc, http as otlp_http};
 use crate::compress::{Encoding, compress};
 use crate::json;
-use crate::rope::SpanBatch;
 
 /// From here on a batch is compressed off the thread that serves all connections.
 const LARGE: usize = 64 * 1024;
@@ -115,10 +114,10 @@ impl Caller {
         self.pool.security.replace(Some(security));
     }
 
-    /// Sends a batch and reads the answer.
-    pub async fn call(&self, batch: SpanBatch) -> Outcome {
+    /// Sends a request and reads the answer.
+    pub async fn call(&self, payload: Payload) -> Outcome {
         let deadline = Instant::now() + self.timeout.unwrap_or(FOREVER);
-        let outcome = timeout_at(deadline, async { self.deliver(self.encode(batch).await, deadline).await }).await;
+        let outcome = timeout_at(deadline, async { self.deliver(self.encode(payload).await, deadline).await }).await;
         outcome.unwrap_or_else(|_| self.too_late())
     }
 
@@ -127,16 +126,20 @@ impl Caller {
     }
 
     /// The body of a request.
-    async fn encode(&self, batch: SpanBatch) -> Payload {
+    async fn encode(&self, payload: Payload) -> Payload {
         let (encoding, level, json) = (self.encoding, self.level, self.protocol == Protocol::Json);
-        if encoding == Encoding::Identity && !json {
-            return Payload::Spans(batch);
+        let is_ready = !json || matches!(payload, Payload::Whole(_));
+        if encoding == Encoding::Identity && is_ready {
+            return payload;
         }
-        let large = batch.size() >= LARGE;
-        let encode = move || match (json, encoding) {
-            (true, Encoding::Identity) => json::encode(&batch),
-            (true, _) => compress(encoding, level, [&json::encode(&batch)[..]].into_iter()),
-            (false, _) => compress(encoding, level, batch.chunks().iter().map(|chunk| &chunk.data[..])),
+        let large = payload.len() >= LARGE;
+        let encode = move || match (payload, json, encoding) {
+            (Payload::Whole(data), ..) => compress(encoding, level, [&data[..]].into_iter()),
+            (Payload::Spans(batch), true, Encoding::Identity) => json::encode(&batch),
+            (Payload::Spans(batch), true, _) => compress(encoding, level, [&json::encode(&batch)[..]].into_iter()),
+            (Payload::Spans(batch), false, _) => {
+                compress(encoding, level, batch.chunks().iter().map(|chunk| &chunk.data[..]))
+            }
         };
         let encoded = match large {
             true => spawn_blocking(encode).await.unwrap_or_default(),

@@ -32,10 +32,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use ::http::{HeaderName, HeaderValue};
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 use tokio::time::timeout;
 
+use self::body::Payload;
 use self::call::{Caller, Template};
 use self::outbox::{Outbox, Outcome};
 use self::security::Security;
@@ -66,7 +68,7 @@ impl From<io::Error> for StartError {
 }
 
 enum Order {
-    Send { call: u64, batch: SpanBatch },
+    Send { call: u64, payload: Payload },
     Cancel { call: u64 },
     Secure(Security),
     Header(HeaderName, HeaderValue),
@@ -105,7 +107,12 @@ impl Client {
 
     /// Sends a batch. How that ends is found in the outbox under the number of the call.
     pub fn send(&self, call: u64, batch: SpanBatch) {
-        let _ = self.orders.send(Order::Send { call, batch });
+        let _ = self.orders.send(Order::Send { call, payload: Payload::Spans(batch) });
+    }
+
+    /// The same for a request of another signal, which is sent as it is but for the compression.
+    pub fn send_request(&self, call: u64, data: Bytes) {
+        let _ = self.orders.send(Order::Send { call, payload: Payload::Whole(data) });
     }
 
     /// Breaks a call off. It may have ended already; otherwise nothing more is heard of it.
@@ -161,7 +168,7 @@ async fn run(caller: Caller, mut orders: mpsc::UnboundedReceiver<Order>, outbox:
     let mut sweep = 64;
     while let Some(order) = orders.recv().await {
         match order {
-            Order::Send { call, batch } => {
+            Order::Send { call, payload } => {
                 if calls.len() >= sweep {
                     calls.retain(|_, handle| !handle.is_finished());
                     sweep = 2 * calls.len().max(32);
@@ -169,7 +176,7 @@ async fn run(caller: Caller, mut orders: mpsc::UnboundedReceiver<Order>, outbox:
                 let (caller, outbox) = (caller.clone(), outbox.clone());
                 let task = spawn_local(async move {
                     let mut promise = Promise { outbox, call, kept: false };
-                    let outcome = caller.call(batch).await;
+                    let outcome = caller.call(payload).await;
                     promise.keep(outcome);
                 });
                 calls.insert(call, task.abort_handle());
