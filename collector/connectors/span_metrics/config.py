@@ -181,6 +181,9 @@ class SpanMetricsConfig(Config):
     enable_metrics_sampling_method: bool = False
     """Give series the attribute `sampling.method`: `extrapolated` for spans that stand for several by their tracestate,
     `counted` for others."""
+    sampling_weight_attribute: str = ""
+    """An attribute of spans that says how many each of them stands for, besides its tracestate: `sampling.weight`
+    behind a `tail_sampling` with `record_policy`. Without it no attribute does."""
     max_held_bytes: NonNegativeInt = 256 << 20
     """How much memory all series take, roughly. Beyond it new series are counted as overflow, and spans of new
     resources not at all; 0 is no bound."""

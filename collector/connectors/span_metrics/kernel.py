@@ -39,6 +39,7 @@ def kernel_settings(config: SpanMetricsConfig, id: str, instance: str) -> dict[s
         "cardinality": config.aggregation_cardinality_limit,
         "max_bytes": config.max_held_bytes,
         "sampling_method": config.enable_metrics_sampling_method,
+        "weight_attribute": config.sampling_weight_attribute,
         "gen_ai": _gen_ai(config.gen_ai) if config.gen_ai else None,
     }
 

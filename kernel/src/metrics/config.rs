@@ -65,6 +65,7 @@ pub struct Config {
     pub cardinality: usize,
     pub max_bytes: usize,
     pub sampling_method: bool,
+    pub weight_attribute: Vec<u8>,
     pub needs: Needs,
 }
 
@@ -119,8 +120,9 @@ impl Config {
         if let Some(events) = events {
             all.add(Observed::Events, vec![counted(name("events"), "Events of spans.")], events);
         }
-        let mut needs_attributes =
-            !settings.dimensions.is_empty() || all.groups.iter().any(|group| !group.dimensions.is_empty());
+        let mut needs_attributes = !settings.weight_attribute.is_empty()
+            || !settings.dimensions.is_empty()
+            || all.groups.iter().any(|group| !group.dimensions.is_empty());
         let gen_ai = gen_ai.map(|(settings, dimensions)| {
             needs_attributes = true;
             let (operations, tokens) = GenAi::instruments();
@@ -156,6 +158,7 @@ impl Config {
             cardinality: settings.cardinality,
             max_bytes: settings.max_bytes,
             sampling_method: settings.sampling_method,
+            weight_attribute: settings.weight_attribute.into_bytes(),
         })
     }
 }

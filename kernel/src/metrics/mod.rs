@@ -141,7 +141,10 @@ impl SpanMetrics {
     #[inline]
     fn span<'a>(&mut self, body: &'a [u8], place: &Place<'_, 'a>, span: &SpanView<'a>) {
         let Place { resource, outer, scope, service, now } = *place;
-        let weight = self.weights.of(span.trace_state());
+        let mut weight = self.weights.of(span.trace_state());
+        if !self.config.weight_attribute.is_empty() {
+            weight = self.weights.times(weight, span.attributes().get(&self.config.weight_attribute));
+        }
         let duration =
             span.end_time_unix_nano().saturating_sub(span.start_time_unix_nano()) as f64 / self.config.duration_unit;
         let exemplar = if self.config.exemplars > 0 { exemplar(span, duration) } else { None };

@@ -120,6 +120,9 @@ pub struct Settings {
     /// Whether series say if they are counted or extrapolated.
     #[serde(default)]
     pub sampling_method: bool,
+    /// An attribute that says how many spans a span stands for, besides the tracestate; none if it is empty.
+    #[serde(default)]
+    pub weight_attribute: String,
     #[serde(default)]
     pub gen_ai: Option<GenAiSettings>,
 }

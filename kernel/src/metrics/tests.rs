@@ -30,6 +30,7 @@ fn settings() -> Settings {
         cardinality: 0,
         max_bytes: 0,
         sampling_method: false,
+        weight_attribute: String::new(),
         gen_ai: None,
     }
 }

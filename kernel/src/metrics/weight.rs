@@ -1,15 +1,20 @@
-//! How many spans one stands for: the adjusted count of consistent sampling, from `ot=th` of its tracestate.
+//! How many spans one stands for: the adjusted count of consistent sampling, from `ot=th` of its tracestate, and what an
+//! attribute says, such as `sampling.weight` of `tail_sampling`.
 //!
 //! A threshold of T lets 2^56 - T of 2^56 pass, so a span stands for 2^56 / (2^56 - T). Histograms count whole spans: what is
 //! left of the division is rounded up as often as it says, so that sums are right in the long run.
 
 use crate::tracestate::{NEVER, TraceState};
+use crate::view::Value;
+
+/// The most that an attribute can make of a span. What is more is a mistake.
+const MOST: f64 = 1e9;
 
 /// What a span counts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Weight {
     pub spans: u64,
-    /// Whether the tracestate says so. Otherwise the span stands for itself.
+    /// Whether the tracestate or an attribute says so. Otherwise the span stands for itself.
     pub is_adjusted: bool,
 }
 
@@ -45,6 +50,23 @@ impl Weights {
         }
     }
 
+    /// The same for a span that stands for several more, if this is the number of how many: that of a stage that samples by
+    /// rules of its own.
+    pub fn times(&mut self, weight: Weight, several: Option<&Value<'_>>) -> Weight {
+        let several = match several {
+            Some(Value::Double(value)) => *value,
+            Some(Value::Int(value)) => *value as f64,
+            _ => return weight,
+        };
+        if !(1.0..=MOST).contains(&several) {
+            return weight;
+        }
+        let exact = weight.spans as f64 * several;
+        let rest = (exact.fract() * NEVER as f64) as u64;
+        let spans = exact as u64 + u64::from(rest > 0 && self.below(NEVER) < rest);
+        Weight { spans, is_adjusted: weight.is_adjusted || several > 1.0 }
+    }
+
     /// 2^56 / `passing`, rounded at random.
     fn divide(&mut self, passing: u64) -> u64 {
         let (whole, rest) = (NEVER / passing, NEVER % passing);
@@ -71,6 +93,25 @@ fn passing(trace_state: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_attribute_multiplies_what_the_tracestate_says() {
+        let mut weights = Weights::new(1);
+        let mut times = |state: &str, value| {
+            let weight = weights.of(state.as_bytes());
+            weights.times(weight, Some(&value))
+        };
+        assert_eq!(times("", Value::Double(20.0)), Weight { spans: 20, is_adjusted: true });
+        assert_eq!(times("ot=th:c", Value::Int(3)), Weight { spans: 12, is_adjusted: true });
+        assert_eq!(times("", Value::Double(1.0)), ITSELF);
+        for odd in [Value::Double(f64::NAN), Value::Double(-1.0), Value::Int(0), Value::Double(1e10), Value::Bool(true)]
+        {
+            assert_eq!(times("", odd), ITSELF);
+        }
+        let sum: u64 = (0..10_000).map(|_| times("", Value::Double(2.25)).spans).sum();
+        // The variance of each is 3/16: five standard deviations are 217.
+        assert!(sum.abs_diff(22_500) < 217, "{sum}");
+    }
 
     #[test]
     fn a_threshold_says_how_many() {

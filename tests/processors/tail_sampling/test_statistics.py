@@ -12,6 +12,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from yaml_sections import section
 
+from collector._kernel import SpanMetrics
+from collector.connectors.span_metrics.config import SpanMetricsConfig
+from collector.connectors.span_metrics.kernel import kernel_settings
 from collector.spans import SpanBatch
 from collector.testing import Sink, settings, spans_in
 from processors.tail_sampling import TailSamplingConfig, TailSamplingProcessor
@@ -27,7 +30,9 @@ def ids(seed: int = 1) -> list[bytes]:
 
 def requests(traces: Iterable[bytes], failed: frozenset[bytes] = frozenset()) -> Iterator[SpanBatch]:
     request = ExportTraceServiceRequest()
-    scope = request.resource_spans.add().scope_spans.add()
+    group = request.resource_spans.add()
+    group.resource.attributes.add(key="service.name").value.string_value = "shop"
+    scope = group.scope_spans.add()
     for trace in traces:
         span = scope.spans.add(trace_id=trace, span_id=b"spanspan")
         if trace in failed:
@@ -40,16 +45,20 @@ def requests(traces: Iterable[bytes], failed: frozenset[bytes] = frozenset()) ->
 
 def sampled(policies: str, batches: Iterable[SpanBatch], more: str = "") -> list[Span]:
     """The spans that leave once everything is decided about."""
+    return spans_in(*left(policies, batches, more))
+
+
+def left(policies: str, batches: Iterable[SpanBatch], more: str = "") -> list[SpanBatch]:
     text = f"{{num_traces: 1_000_000, max_bytes: 1_000_000_000, policies: [{policies}]{more}}}"
     traces = TailSamplingProcessor(section(TailSamplingConfig, text), settings(), Sink())._waiting.traces
     for batch in batches:
         assert traces.offer(batch, 0.0) is None
     while traces.decide_all(1.0):
         pass
-    left = []
+    leaving = []
     while (batch := traces.next()) is not None:
-        left.append(batch)
-    return spans_in(*left)
+        leaving.append(batch)
+    return leaving
 
 
 def share(percentage: float, name: str = "p", salt: str = "") -> str:
@@ -111,3 +120,16 @@ def test_weights_are_unbiased_estimates_of_what_there_was() -> None:
     others = TRACES - len(failed)
     assert weights["failed"] == len(failed)
     assert within(weights["others"], others, others * (1 - p) / p)
+
+
+def test_metrics_behind_the_sampler_count_what_there_was_before_it() -> None:
+    """`span_metrics` takes the weights, so that the number of calls is that of all spans."""
+    percentage = 20
+    settings_ = SpanMetricsConfig(sampling_weight_attribute="sampling.weight")
+    metrics = SpanMetrics(kernel_settings(settings_, "span_metrics", ""))
+    for batch in left(share(percentage), requests(ids()), ", record_policy: true"):
+        metrics.consume(batch, 1)
+
+    [line] = metrics.exposition(0).splitlines()
+    p = percentage / 100
+    assert within(int(line.rpartition(" ")[2]), TRACES, TRACES * (1 - p) / p)
