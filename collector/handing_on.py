@@ -95,11 +95,15 @@ class HandOn:
             if self._worker:
                 await asyncio.wait([self._worker])
         finally:
-            try:
-                await self._stop()
-            finally:
-                while self._batches:
-                    self._lose(self._batches[0], Reason.SHUTDOWN, "the collector stopped")
+            await self.give_up()
+
+    async def give_up(self) -> None:
+        """Hand nothing more on, and book what is left as lost."""
+        try:
+            await self._stop()
+        finally:
+            while self._batches:
+                self._lose(self._batches[0], Reason.SHUTDOWN, "the collector stopped")
 
     async def _stop(self) -> None:
         if self._worker and not self._worker.done():

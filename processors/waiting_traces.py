@@ -117,19 +117,22 @@ class WaitingTraces:
         if discard:
             self._discard()
         loop = asyncio.get_running_loop()
-        while self.traces.decide_all(loop.time()):
-            self._collect()
-            await asyncio.sleep(0)
-        self._collect()
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
         try:
+            while self.traces.decide_all(loop.time()):
+                self._collect()
+                await asyncio.sleep(0)
+            self._collect()
             await self._hand_on.finish()
+        except asyncio.CancelledError:
+            await self._hand_on.give_up()
+            raise
         finally:
             if self._listening:
                 loop.remove_reader(self._bell.fileno())
                 self._listening = False
+            if self._timer:
+                self._timer.cancel()
+                self._timer = None
 
     def _discard(self) -> None:
         lost = 0

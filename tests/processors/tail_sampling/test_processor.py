@@ -219,6 +219,25 @@ async def test_cancelled_at_shutdown_what_is_left_is_booked() -> None:
     assert (account.failed[Reason.SHUTDOWN], account.held(), account.problem()) == (2, 0, None)
 
 
+async def test_cancelled_while_it_decides_nothing_goes_on_afterwards() -> None:
+    """What was not decided about is held to the end, for the ledger to book; what was is booked or passed on."""
+    sink = Sink()
+    processor = await started(config("decision_wait: 1h, num_traces: 1_000_000", ALL), sink)
+    for first in range(0, 20_000, 1000):
+        await processor.consume(spans(*(f"{n}/a" for n in range(first, first + 1000))))
+
+    shutdown = asyncio.create_task(processor.shutdown())
+    await until(lambda: processor._waiting.traces.traces < 20_000)
+    shutdown.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await shutdown
+
+    account = processor.settings.account
+    assert account.held() == processor._waiting.traces.traces > 0
+    assert account.failed[Reason.SHUTDOWN] + len(sink) + account.held() == 20_000
+    assert account.problem() is None
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
