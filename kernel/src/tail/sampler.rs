@@ -178,7 +178,9 @@ impl Sampler {
         let totals = state.save(&draft)?;
         fs::rename(&draft, path)?;
         if let Some(directory) = path.parent() {
-            File::open(directory)?.sync_all()?;
+            // Traces that are decided about must not be there for the next run as well.
+            let confirmed = File::open(directory).and_then(|directory| directory.sync_all());
+            confirmed.inspect_err(|_| _ = fs::remove_file(path))?;
         }
         while state.discard(TURN) > 0 {}
         Ok(totals)
@@ -194,7 +196,16 @@ impl Sampler {
             }
         })?;
         let mut restored = Restored::default();
-        while let Some(record) = reader.read()? {
+        loop {
+            let record = match reader.read() {
+                Ok(Some(record)) => record,
+                Ok(None) => break,
+                Err(_) => {
+                    // What was read before is here already, and must not come again.
+                    reader.is_damaged = true;
+                    break;
+                }
+            };
             match record {
                 Record::Trace { body, .. } => match saved::read_trace(body) {
                     Some((ages, batch)) => {

@@ -162,7 +162,8 @@ impl<F: Default> Store<F> {
 
     /// Has a trace be due at a time, in place of the one before.
     pub fn schedule(&mut self, slot: Slot, at: f64) {
-        let tick = (at / TICK).ceil().max(0.0) as u64;
+        // 0 stands for a trace that is in nobody's turn. What is saved and restored may be older than the clock.
+        let tick = (at / TICK).ceil().max(1.0) as u64;
         if let Some(trace) = self.trace(slot)
             && trace.due != tick
         {
@@ -397,6 +398,16 @@ mod tests {
         let last: Vec<Slot> = std::iter::from_fn(|| store.pop_due(f64::INFINITY)).collect();
         assert_eq!(last, [slots[0], slots[2]], "each once, although one stands there twice");
         assert_eq!(store.next_due(), None);
+    }
+
+    #[test]
+    fn a_trace_that_is_older_than_the_clock_is_due_all_the_same() {
+        for at in [-1e9, -0.05, 0.0] {
+            let mut store = store();
+            let slot = hold(&mut store, 1, 10);
+            store.schedule(slot, at);
+            assert_eq!((store.pop_due(0.2), store.pop_due(0.2)), (Some(slot), None), "{at}");
+        }
     }
 
     #[test]
