@@ -29,6 +29,7 @@ from collector.flush import MetricsRequest
 from collector.ledger import ExporterAccount, PointsAccount
 from collector.spans import SpanBatch
 from collector.transport.client import GrpcClient, GrpcClientConfig
+from collector.transport.connected import Connected
 from collector.transport.tls import NamedFiles
 
 _METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -74,38 +75,21 @@ class _Connection:
         await self._client.close()
 
 
-class OtlpGrpcMetricsExporter(MetricsExporter):
+class OtlpGrpcMetricsExporter(Connected, MetricsExporter):
     """Sends metrics that connectors make, each `ExportMetricsServiceRequest` once."""
 
     config_type = OtlpGrpcConfig
 
     def __init__(self, config: OtlpGrpcConfig, settings: Settings[PointsAccount]) -> None:
         super().__init__(config, settings)
-        self._connection = _Connection(config, _METRICS, settings.logger)
-
-    def references(self) -> list[Reference]:
-        """The extension that knows as whom to send."""
-        return self._connection.references()
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether the certificates have changed since the start."""
-        return self._connection.is_stale
-
-    async def start(self, host: Host) -> None:
-        """Make the client, which connects later. Raises `StartError`."""
-        self._connection.open(host)
+        self.connection: _Connection = _Connection(config, _METRICS, settings.logger)
 
     async def export(self, request: MetricsRequest) -> Delivery:
         """Send the request once. Raises `RetryableError`, `PermanentError` or `TooLargeError`."""
-        return await self._connection.send(request.data)
-
-    async def shutdown(self) -> None:
-        """Close the client."""
-        await self._connection.close()
+        return await self.connection.send(request.data)
 
 
-class OtlpGrpcExporter(Exporter):
+class OtlpGrpcExporter(Connected, Exporter):
     """Sends each batch as one `ExportTraceServiceRequest`."""
 
     config_type = OtlpGrpcConfig
@@ -113,28 +97,11 @@ class OtlpGrpcExporter(Exporter):
 
     def __init__(self, config: OtlpGrpcConfig, settings: Settings[ExporterAccount]) -> None:
         super().__init__(config, settings)
-        self._connection = _Connection(config, _METHOD, settings.logger)
-
-    def references(self) -> list[Reference]:
-        """The extension that knows as whom to send."""
-        return self._connection.references()
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether the certificates have changed since the start."""
-        return self._connection.is_stale
-
-    async def start(self, host: Host) -> None:
-        """Make the client, which connects later. Raises `StartError`."""
-        self._connection.open(host)
+        self.connection: _Connection = _Connection(config, _METHOD, settings.logger)
 
     async def export(self, batch: SpanBatch) -> Delivery:
         """Send the batch once. Raises `RetryableError`, `PermanentError` or `TooLargeError`."""
-        return await self._connection.send(batch)
-
-    async def shutdown(self) -> None:
-        """Close the client."""
-        await self._connection.close()
+        return await self.connection.send(batch)
 
 
 def _client(config: OtlpGrpcConfig, method: str, logger: logging.Logger) -> GrpcClient:

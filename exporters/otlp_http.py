@@ -29,6 +29,7 @@ from collector.config.types import FieldError, Notice
 from collector.flush import MetricsRequest
 from collector.ledger import ExporterAccount, PointsAccount
 from collector.spans import SpanBatch
+from collector.transport.connected import Connected
 from collector.transport.http_answers import JSON, PROTOBUF, is_success, media_type, refusal
 from collector.transport.http_client import HttpClientConfig, http_url
 from collector.transport.native_client import NativeClient
@@ -124,39 +125,25 @@ class _Connection:
                 # Somebody else's success is one as well: the Go collector sees it so.
                 return Delivery()
 
+    async def close(self) -> None:
+        await self.client.close()
 
-class OtlpHttpMetricsExporter(MetricsExporter):
+
+class OtlpHttpMetricsExporter(Connected, MetricsExporter):
     """Sends metrics that connectors make, each `ExportMetricsServiceRequest` once."""
 
     config_type = OtlpHttpConfig
 
     def __init__(self, config: OtlpHttpConfig, settings: Settings[PointsAccount]) -> None:
         super().__init__(config, settings)
-        self._connection = _Connection(config, config.metrics_url, "protobuf", settings.logger)
-
-    def references(self) -> list[Reference]:
-        """The extension that knows as whom to send."""
-        return self._connection.references()
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether the certificates have changed since the start."""
-        return self._connection.is_stale
-
-    async def start(self, host: Host) -> None:
-        """Make the client, which connects later. Raises `StartError`."""
-        self._connection.open(host)
+        self.connection: _Connection = _Connection(config, config.metrics_url, "protobuf", settings.logger)
 
     async def export(self, request: MetricsRequest) -> Delivery:
         """Send the request once. Raises `RetryableError`, `PermanentError` or `TooLargeError`."""
-        return await self._connection.send(request.data)
-
-    async def shutdown(self) -> None:
-        """Close the client."""
-        await self._connection.client.close()
+        return await self.connection.send(request.data)
 
 
-class OtlpHttpExporter(Exporter):
+class OtlpHttpExporter(Connected, Exporter):
     """Sends each batch as one request."""
 
     config_type = OtlpHttpConfig
@@ -165,32 +152,15 @@ class OtlpHttpExporter(Exporter):
     def __init__(self, config: OtlpHttpConfig, settings: Settings[ExporterAccount]) -> None:
         super().__init__(config, settings)
         protocol = "json" if config.encoding == "json" else "protobuf"
-        self._connection = _Connection(config, config.url, protocol, settings.logger)
-
-    def references(self) -> list[Reference]:
-        """The extension that knows as whom to send."""
-        return self._connection.references()
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether the certificates have changed since the start."""
-        return self._connection.is_stale
-
-    async def start(self, host: Host) -> None:
-        """Make the client, which connects later. Raises `StartError`."""
-        self._connection.open(host)
+        self.connection: _Connection = _Connection(config, config.url, protocol, settings.logger)
 
     async def export(self, batch: SpanBatch) -> Delivery:
         """Send the batch once. Raises `RetryableError`, `PermanentError` or `TooLargeError`."""
-        return await self._connection.send(batch)
+        return await self.connection.send(batch)
 
     def counts(self) -> ClientCounts:
         """What became of connections, while the exporter runs."""
-        return self._connection.client.counts()
-
-    async def shutdown(self) -> None:
-        """Close the client."""
-        await self._connection.client.close()
+        return self.connection.client.counts()
 
 
 def json_delivery(answer: bytes) -> Delivery:
