@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::matching::{MatchSettings, Matcher};
+use super::matching::{MatchSettings, SpanSelection};
 use super::{Counts, Levels, Op, Place, Prune, Verdict};
 use crate::error::OptionError;
 use crate::origin::Origin;
@@ -70,8 +70,7 @@ pub struct FilterOp {
     event: Vec<Condition>,
     /// Where each condition stands.
     options: Vec<String>,
-    include: Option<Matcher>,
-    exclude: Option<Matcher>,
+    selection: SpanSelection,
     needs: Needs,
     reads_origin: bool,
 }
@@ -79,9 +78,8 @@ pub struct FilterOp {
 impl FilterOp {
     /// Compiles everything, or says what is wrong with each condition.
     pub fn new(settings: FilterSettings) -> Result<Self, Vec<OptionError>> {
-        let matcher = |settings: Option<MatchSettings>, option: &str| {
-            settings.map(Matcher::new).transpose().map_err(|error| vec![error.within(option)])
-        };
+        let selection = SpanSelection::new(settings.include, settings.exclude);
+        let selection = selection.map_err(|error| vec![error.within("spans")])?;
         let mut op = Self {
             error_mode: settings.error_mode,
             resource: Vec::new(),
@@ -89,14 +87,10 @@ impl FilterOp {
             span: Vec::new(),
             event: Vec::new(),
             options: Vec::new(),
-            include: matcher(settings.include, "spans::include")?,
-            exclude: matcher(settings.exclude, "spans::exclude")?,
-            needs: Needs::default(),
+            needs: selection.needs(),
+            selection,
             reads_origin: false,
         };
-        for matcher in [&op.include, &op.exclude].into_iter().flatten() {
-            op.needs = op.needs.union(matcher.needs());
-        }
         let mut errors = Vec::new();
         for list in settings.conditions {
             let context = match list.context.as_deref() {
@@ -154,13 +148,6 @@ impl FilterOp {
         false
     }
 
-    /// Whether the older form leaves the span out.
-    #[inline]
-    fn leaves_out(&self, span: &SpanView<'_>, place: &Place<'_, '_>) -> bool {
-        self.include.as_ref().is_some_and(|include| !include.matches(span, place))
-            || self.exclude.as_ref().is_some_and(|exclude| exclude.matches(span, place))
-    }
-
     /// Removes the events that match and tells whether there were any.
     fn drop_events(&self, span: &mut SpanView<'_>, place: &Place<'_, '_>, counts: &mut Counts) -> bool {
         let mut matching = Vec::new();
@@ -194,7 +181,7 @@ impl Op for FilterOp {
         Levels {
             resource: !self.resource.is_empty(),
             scope: !self.scope.is_empty(),
-            span: !self.span.is_empty() || !self.event.is_empty() || self.include.is_some() || self.exclude.is_some(),
+            span: !self.span.is_empty() || !self.event.is_empty() || !self.selection.is_all(),
         }
     }
 
@@ -240,7 +227,7 @@ impl Op for FilterOp {
 
     fn span<'a>(&'a self, span: &mut SpanView<'a>, place: &mut Place<'_, 'a>, counts: &mut Counts) -> Verdict {
         let subject = Subject::of_span(span, place.scope, place.resource).with_origin(place.origin);
-        if self.matches(&self.span, &subject, counts) || self.leaves_out(span, place) {
+        if self.matches(&self.span, &subject, counts) || !self.selection.selects(span, place) {
             return Verdict::Drop;
         }
         if !self.event.is_empty() && self.drop_events(span, place, counts) { Verdict::Changed } else { Verdict::Keep }

@@ -106,7 +106,7 @@ struct Library {
 
 /// Decides whether a span is meant.
 #[derive(Debug)]
-pub struct Matcher {
+struct Matcher {
     services: Vec<Text>,
     span_names: Vec<Text>,
     span_kinds: Vec<Text>,
@@ -116,7 +116,7 @@ pub struct Matcher {
 }
 
 impl Matcher {
-    pub fn new(settings: MatchSettings) -> Result<Self, OptionError> {
+    fn new(settings: MatchSettings) -> Result<Self, OptionError> {
         let strict = match settings.match_type.as_str() {
             "strict" => true,
             "regexp" => false,
@@ -159,7 +159,7 @@ impl Matcher {
     }
 
     /// What must be decoded for it.
-    pub fn needs(&self) -> Needs {
+    fn needs(&self) -> Needs {
         Needs {
             attributes: !self.attributes.is_empty(),
             resource: !self.services.is_empty() || !self.resources.is_empty(),
@@ -168,13 +168,49 @@ impl Matcher {
         }
     }
 
-    pub fn matches(&self, span: &SpanView<'_>, place: &Place<'_, '_>) -> bool {
+    fn matches(&self, span: &SpanView<'_>, place: &Place<'_, '_>) -> bool {
         any(&self.span_names, || Cow::Borrowed(span.name()))
             && any(&self.span_kinds, || Cow::Borrowed(kind(span.kind()).as_bytes()))
             && any(&self.services, || service(place.resource.attributes()))
             && all(&self.resources, place.resource.attributes())
             && all(&self.attributes, span.attributes())
             && self.libraries.iter().all(|library| library.matches(place.scope))
+    }
+}
+
+/// The spans that `include` matches and `exclude` does not; without either, all.
+#[derive(Debug)]
+pub struct SpanSelection {
+    include: Option<Matcher>,
+    exclude: Option<Matcher>,
+}
+
+impl SpanSelection {
+    /// An error is found within `include` or `exclude`.
+    pub fn new(include: Option<MatchSettings>, exclude: Option<MatchSettings>) -> Result<Self, OptionError> {
+        let matcher = |settings: Option<MatchSettings>, option: &str| {
+            settings.map(Matcher::new).transpose().map_err(|error| error.within(option))
+        };
+        Ok(Self { include: matcher(include, "include")?, exclude: matcher(exclude, "exclude")? })
+    }
+
+    /// Whether every span is in it, unasked.
+    pub fn is_all(&self) -> bool {
+        self.include.is_none() && self.exclude.is_none()
+    }
+
+    /// What must be decoded for it.
+    pub fn needs(&self) -> Needs {
+        [&self.include, &self.exclude]
+            .into_iter()
+            .flatten()
+            .fold(Needs::default(), |needs, matcher| needs.union(matcher.needs()))
+    }
+
+    #[inline]
+    pub fn selects(&self, span: &SpanView<'_>, place: &Place<'_, '_>) -> bool {
+        let matches = |matcher: &Matcher| matcher.matches(span, place);
+        self.include.as_ref().is_none_or(matches) && !self.exclude.as_ref().is_some_and(matches)
     }
 }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 pub use self::attributes::{AttributesOp, AttributesSettings, ResourceOp, ResourceSettings};
 pub use self::filter::{ConditionList, ErrorMode, FilterOp, FilterSettings};
 pub use self::gen_ai_cost::{GenAiCostOp, GenAiCostSettings};
-pub use self::matching::{MatchSettings, Matcher};
+pub use self::matching::MatchSettings;
 pub use self::probabilistic_sampler::{SamplerMode, SamplerOp, SamplerSettings};
 pub use self::redaction::{RedactionOp, RedactionSettings};
 pub use self::span::{SpanOp, SpanSettings};

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use crate::pattern::Pattern;
 use serde::Deserialize;
 
-use super::matching::{MatchSettings, Matcher};
+use super::matching::{MatchSettings, SpanSelection};
 use super::{Counts, Levels, Op, Place, Verdict};
 use crate::error::OptionError;
 use crate::pattern;
@@ -41,8 +41,7 @@ pub struct StatusSettings {
 /// Renames spans and sets their status.
 #[derive(Debug)]
 pub struct SpanOp {
-    include: Option<Matcher>,
-    exclude: Option<Matcher>,
+    selection: SpanSelection,
     from_attributes: Vec<Vec<u8>>,
     separator: Vec<u8>,
     rules: Vec<Rule>,
@@ -60,9 +59,6 @@ struct Rule {
 
 impl SpanOp {
     pub fn new(settings: SpanSettings) -> Result<Self, OptionError> {
-        let matcher = |settings: Option<MatchSettings>, option: &str| {
-            settings.map(|settings| Matcher::new(settings).map_err(|error| error.within(option))).transpose()
-        };
         let rules = settings.rules.iter().enumerate().map(|(index, text)| {
             let pattern = pattern::compile(text).map_err(|why| {
                 let path = format!("name::to_attributes::rules[{index}]");
@@ -73,8 +69,7 @@ impl SpanOp {
             Ok(Rule { pattern, groups })
         });
         Ok(Self {
-            include: matcher(settings.include, "include")?,
-            exclude: matcher(settings.exclude, "exclude")?,
+            selection: SpanSelection::new(settings.include, settings.exclude)?,
             rules: rules.collect::<Result<_, OptionError>>()?,
             from_attributes: settings.from_attributes.into_iter().map(String::into_bytes).collect(),
             separator: settings.separator.into_bytes(),
@@ -144,10 +139,7 @@ fn shown<'v>(value: &'v Value<'_>) -> Cow<'v, [u8]> {
 
 impl Op for SpanOp {
     fn needs(&self) -> Needs {
-        [&self.include, &self.exclude]
-            .into_iter()
-            .flatten()
-            .fold(Needs { attributes: true, ..Needs::default() }, |needs, matcher| needs.union(matcher.needs()))
+        self.selection.needs().union(Needs { attributes: true, ..Needs::default() })
     }
 
     fn levels(&self) -> Levels {
@@ -155,8 +147,7 @@ impl Op for SpanOp {
     }
 
     fn span<'a>(&'a self, span: &mut SpanView<'a>, place: &mut Place<'_, 'a>, _counts: &mut Counts) -> Verdict {
-        let matches = |matcher: &Matcher| matcher.matches(span, place);
-        if !self.include.as_ref().is_none_or(matches) || self.exclude.as_ref().is_some_and(matches) {
+        if !self.selection.selects(span, place) {
             return Verdict::Keep;
         }
         let mut changed = false;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 pub use action::ActionSettings;
 
-use super::matching::{MatchSettings, Matcher};
+use super::matching::{MatchSettings, SpanSelection};
 use super::{Counts, Levels, Op, Place, Verdict};
 use crate::error::OptionError;
 use crate::origin::Origin;
@@ -63,29 +63,21 @@ impl Actions {
 #[derive(Debug)]
 pub struct AttributesOp {
     actions: Actions,
-    include: Option<Matcher>,
-    exclude: Option<Matcher>,
+    selection: SpanSelection,
 }
 
 impl AttributesOp {
     pub fn new(settings: AttributesSettings) -> Result<Self, OptionError> {
-        let matcher = |settings: Option<MatchSettings>, option: &str| {
-            settings.map(|settings| Matcher::new(settings).map_err(|error| error.within(option))).transpose()
-        };
         Ok(Self {
             actions: Actions::new(settings.actions, "actions")?,
-            include: matcher(settings.include, "include")?,
-            exclude: matcher(settings.exclude, "exclude")?,
+            selection: SpanSelection::new(settings.include, settings.exclude)?,
         })
     }
 }
 
 impl Op for AttributesOp {
     fn needs(&self) -> Needs {
-        [&self.include, &self.exclude]
-            .into_iter()
-            .flatten()
-            .fold(Needs { attributes: true, ..Needs::default() }, |needs, matcher| needs.union(matcher.needs()))
+        self.selection.needs().union(Needs { attributes: true, ..Needs::default() })
     }
 
     fn levels(&self) -> Levels {
@@ -97,8 +89,7 @@ impl Op for AttributesOp {
     }
 
     fn span<'a>(&'a self, span: &mut SpanView<'a>, place: &mut Place<'_, 'a>, _counts: &mut Counts) -> Verdict {
-        let matches = |matcher: &Matcher| matcher.matches(span, place);
-        if !self.include.as_ref().is_none_or(matches) || self.exclude.as_ref().is_some_and(matches) {
+        if !self.selection.selects(span, place) {
             return Verdict::Keep;
         }
         self.actions.apply(span.attributes_mut(), place.origin)

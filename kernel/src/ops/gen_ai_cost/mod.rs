@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use self::prices::{PriceSettings, Prices};
 use self::usage::{Keys, Usage};
-use super::matching::{MatchSettings, Matcher};
+use super::matching::{MatchSettings, SpanSelection};
 use super::{Counts, Levels, Op, Place, Verdict};
 use crate::error::OptionError;
 use crate::view::{Map, Needs, SpanView, Value};
@@ -68,15 +68,11 @@ pub struct GenAiCostOp {
     cached_input: Keys,
     cache_write: Keys,
     reasoning: Keys,
-    include: Option<Matcher>,
-    exclude: Option<Matcher>,
+    selection: SpanSelection,
 }
 
 impl GenAiCostOp {
     pub fn new(settings: GenAiCostSettings) -> Result<Self, OptionError> {
-        let matcher = |settings: Option<MatchSettings>, option: &str| {
-            settings.map(|settings| Matcher::new(settings).map_err(|error| error.within(option))).transpose()
-        };
         Ok(Self {
             prices: Prices::new(settings.prices)?,
             attribute: settings.attribute.into_bytes(),
@@ -87,8 +83,7 @@ impl GenAiCostOp {
             cached_input: Keys::new(settings.cached_input_attributes),
             cache_write: Keys::new(settings.cache_write_attributes),
             reasoning: Keys::new(settings.reasoning_attributes),
-            include: matcher(settings.include, "include")?,
-            exclude: matcher(settings.exclude, "exclude")?,
+            selection: SpanSelection::new(settings.include, settings.exclude)?,
         })
     }
 
@@ -143,10 +138,7 @@ fn note(model: &[u8], counts: &mut Counts) {
 
 impl Op for GenAiCostOp {
     fn needs(&self) -> Needs {
-        [&self.include, &self.exclude]
-            .into_iter()
-            .flatten()
-            .fold(Needs { attributes: true, ..Needs::default() }, |needs, matcher| needs.union(matcher.needs()))
+        self.selection.needs().union(Needs { attributes: true, ..Needs::default() })
     }
 
     fn levels(&self) -> Levels {
@@ -162,8 +154,7 @@ impl Op for GenAiCostOp {
         if !usage.is_known() && invalid == 0 {
             return Verdict::Keep;
         }
-        let matches = |matcher: &Matcher| matcher.matches(span, place);
-        if !self.include.as_ref().is_none_or(matches) || self.exclude.as_ref().is_some_and(matches) {
+        if !self.selection.selects(span, place) {
             return Verdict::Keep;
         }
         counts.tallies[Tally::InvalidCounts as usize] += invalid;
