@@ -10,14 +10,11 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 from collector import memory
 from collector.ledger import (
-    ConnectorAccount,
-    ExporterAccount,
     Ledger,
-    PointsAccount,
     ProcessorAccount,
     Reason,
     ReceiverAccount,
@@ -56,6 +53,24 @@ def register_ledger(metrics: Metrics, ledger: Ledger) -> None:
         "Spans that a pipeline refused while another pipeline of the same receiver took them.",
         pipelines_failed,
     )
+
+
+_AccountT = TypeVar("_AccountT")
+
+
+def _series_of(
+    metrics: Metrics, label: str, accounts: Mapping[str, _AccountT]
+) -> Callable[[str, MetricKind, str, Callable[[_AccountT], int]], None]:
+    """A function that registers a metric of one series for each account, whose id is the value of `label`."""
+
+    def series(name: str, kind: MetricKind, help: str, read: Callable[[_AccountT], int]) -> None:
+        def samples() -> Iterator[Sample]:
+            for id, account in accounts.items():
+                yield Sample({label: id}, read(account))
+
+        metrics.register(name, kind, help, samples)
+
+    return series
 
 
 def _receivers(metrics: Metrics, ledger: Ledger) -> None:
@@ -141,12 +156,7 @@ _NOT_SENDING = (Reason.REJECTED, Reason.QUEUE_FULL)
 
 
 def _exporters(metrics: Metrics, ledger: Ledger) -> None:
-    def series(name: str, kind: MetricKind, help: str, read: Callable[[ExporterAccount], int]) -> None:
-        def samples() -> Iterator[Sample]:
-            for id, account in ledger.exporters.items():
-                yield Sample({"exporter": id}, read(account))
-
-        metrics.register(name, kind, help, samples)
+    series = _series_of(metrics, "exporter", ledger.exporters)
 
     series(
         "otelcol_exporter_sent_spans",
@@ -178,15 +188,10 @@ def _exporters(metrics: Metrics, ledger: Ledger) -> None:
 
 
 def _connectors(metrics: Metrics, ledger: Ledger) -> None:
-    def counter(name: str, help: str, read: Callable[[ConnectorAccount], int]) -> None:
-        def samples() -> Iterator[Sample]:
-            for id, account in ledger.connectors.items():
-                yield Sample({"connector": id}, read(account))
-
-        metrics.register(name, MetricKind.COUNTER, help, samples)
-
-    counter("otelcol_connector_consumed_items", "Spans that a connector was shown.", lambda a: a.taken)
-    counter("spanmill_connector_counted_spans", "Spans that a connector made metrics of.", lambda a: a.counted)
+    series = _series_of(metrics, "connector", ledger.connectors)
+    counter = MetricKind.COUNTER
+    series("otelcol_connector_consumed_items", counter, "Spans that a connector was shown.", lambda a: a.taken)
+    series("spanmill_connector_counted_spans", counter, "Spans that a connector made metrics of.", lambda a: a.counted)
 
     def skipped() -> Iterator[Sample]:
         for id, account in ledger.connectors.items():
@@ -204,12 +209,7 @@ def _connectors(metrics: Metrics, ledger: Ledger) -> None:
 
 
 def _metrics_exporters(metrics: Metrics, ledger: Ledger) -> None:
-    def series(name: str, kind: MetricKind, help: str, read: Callable[[PointsAccount], int]) -> None:
-        def samples() -> Iterator[Sample]:
-            for id, account in ledger.metrics_exporters.items():
-                yield Sample({"exporter": id}, read(account))
-
-        metrics.register(name, kind, help, samples)
+    series = _series_of(metrics, "exporter", ledger.metrics_exporters)
 
     series(
         "otelcol_exporter_sent_metric_points",
