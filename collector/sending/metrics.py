@@ -19,6 +19,7 @@ from collector.config.types import Config, Duration
 from collector.errors import ComponentError, ConsumeError, RetryableError
 from collector.flush import Flush, MetricsRequest
 from collector.ledger import PointsAccount, Reason, reason_for
+from collector.pausing import pause
 from collector.sending.config import SendingConfig
 from collector.sending.outage import Outage
 from collector.sending.retry import RetryPolicy
@@ -143,7 +144,7 @@ class MetricsSender(Component):
                 await self._news.wait()
             wait = await self._attempt(self._waiting[0])
             if wait is not None:
-                await self._pause(wait)
+                await pause(wait, self._closing)
 
     async def _attempt(self, first: _Waiting) -> float | None:
         """Send a request once. Gives the seconds to wait if it is to be sent again."""
@@ -208,14 +209,6 @@ class MetricsSender(Component):
         elif announce:
             self.settings.logger.warning(f"cannot deliver metrics, will keep trying: {error}")
         return wait
-
-    async def _pause(self, wait: float) -> None:
-        """Wait, or until shutdown begins."""
-        try:
-            async with asyncio.timeout(wait):
-                await self._closing.wait()
-        except TimeoutError:
-            pass
 
     def _hand_over(self, waiting: _Waiting, successor: MetricsSender) -> None:
         self._account.offered -= waiting.request.points

@@ -27,6 +27,7 @@ from collector.config.types import Config
 from collector.errors import ConsumeError, RetryableError, StartError, TooLargeError
 from collector.ledger import ExporterAccount, Reason, reason_for
 from collector.offload import QueueEnd
+from collector.pausing import pause
 from collector.sending.attempts import Attempts
 from collector.sending.change import Leaving
 from collector.sending.config import QueueConfig, SendingConfig
@@ -252,7 +253,7 @@ class Sender:
         """Work on a request until it is finished. Raises its error if all of it failed and nobody holds it."""
         try:
             while (wait := await self._attempts.work(request)) is not None:
-                await self._pause(wait)
+                await pause(wait, self._closing)
         except asyncio.CancelledError:
             if request.untouched or request.offered:
                 raise
@@ -261,14 +262,6 @@ class Sender:
             self._spawn(self._send_now(request))
             return
         self._custody.settle(request)
-
-    async def _pause(self, wait: float) -> None:
-        """Wait, or until shutdown begins."""
-        try:
-            async with asyncio.timeout(wait):
-                await self._closing.wait()
-        except TimeoutError:
-            pass
 
     # --- tasks and reports
 

@@ -37,6 +37,7 @@ from collector.connectors.span_metrics.config import SpanMetricsConfig
 from collector.connectors.span_metrics.kernel import kernel_settings
 from collector.flush import Flush, MetricsRequest
 from collector.ledger import ConnectorAccount
+from collector.pausing import pause
 from collector.spans import SpanBatch
 from collector.telemetry.metrics import MetricKind, Sample
 
@@ -93,13 +94,7 @@ class SpanMetricsConnector(Connector):
         self.book()
 
     async def _tick(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(self.config.metrics_flush_interval):
-                    await self._stopping.wait()
-                return
-            except TimeoutError:
-                pass
+        while not await pause(self.config.metrics_flush_interval, self._stopping):
             try:
                 await self._flush()
             except Exception:
